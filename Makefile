@@ -1,56 +1,60 @@
-# Every target makes the .venv it needs; python 3.11 or newer is all that has to be there.
+# Every target makes the .venv it needs; Python 3.11 or newer is all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts pytest bench clean
+.PHONY: help demo test lint types contracts pytest bench format clean
 .NOTPARALLEL:
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
+AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
+# Tried, not looked up: a version manager's `python3.11` may be there and not run.
+PYTHON ?= $(shell for p in python3.11 python3; do $$p -c '$(AT_LEAST_311)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-# The stamps say which extras are in; a change of pyproject.toml installs again.
-READY := .venv/.dev
-BENCH_READY := .venv/.bench
-
-PACKAGES := actors supervision temporal_bridge
-PROGRAMS := $(wildcard tests examples benchmarks)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# A stamp says which extras are installed; a change of pyproject.toml installs again.
+READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY)  ## run the order example against a real, temporary Temporal server
+demo: $(READY)  ## run the example of an order, against a temporary Temporal server of its own
 	$(BIN)/python -m examples.orders
 
-test: lint types contracts pytest  ## everything that must hold: lint, types, import contracts, tests
+test: $(READY)  ## all that must hold: lint, types, contracts, and the tests last
+	@failed=; for step in lint types contracts pytest; do $(MAKE) --no-print-directory $$step || failed="$$failed $$step"; done; \
+	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
 
-lint: $(READY)  ## ruff: rules and formatting
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 types: $(READY)  ## mypy and pyright, both strict
-	$(BIN)/mypy $(PACKAGES) $(PROGRAMS)
-	$(BIN)/pyright
+	$(BIN)/mypy $(wildcard actors supervision temporal_bridge tests examples benchmarks)
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
-contracts: $(READY)  ## who may import whom
-	$(BIN)/lint-imports
+contracts: $(READY)  ## which package and module may import which
+	$(BIN)/lint-imports --no-logo
 
-pytest: $(READY)  ## the tests alone; pass ARGS="-k name" to choose
+pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(BENCH_READY)  ## measure, and compare with peers
 	$(BIN)/python -m benchmarks
 
-clean:  ## remove the virtual environment and every cache
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+format: $(READY)  ## let ruff write the format and the safe fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
-$(BIN)/python:
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Everproc needs Python 3.11 or newer, but PYTHON=$(PYTHON) is not." \
-	       "Install one, or run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+clean:  ## remove the virtual environment and the caches
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+
+$(READY): pyproject.toml
+	@"$(PYTHON)" -c '$(AT_LEAST_311)' 2>/dev/null || { \
+	  echo 'Everproc needs Python 3.11 or newer; PYTHON="$(PYTHON)" is not. Try: make PYTHON=/path/to/python3.11' >&2; \
+	  exit 1; }
 	"$(PYTHON)" -m venv .venv
-
-$(READY): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,embedded,testing]'
+	$(PIP) install --editable '.[dev,embedded,testing]'
 	@touch $@
 
-$(BENCH_READY): pyproject.toml $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+$(BENCH_READY): $(READY)
+	$(PIP) install --editable '.[bench]'
 	@touch $@

@@ -1,0 +1,89 @@
+"""The packaging, and the rules of the house that no linter checks."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import grimp
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = ("actors", "supervision", "temporal_bridge")
+REQUIREMENTS = [Requirement(line) for line in importlib.metadata.requires("everproc") or []]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names of the files in a wheel built from this checkout."""
+    target = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (path,) = target.glob("everproc-*.whl")
+    with zipfile.ZipFile(path) as archive:
+        return set(archive.namelist())
+
+
+def test_wheel_contains_the_three_packages_and_nothing_else(wheel: set[str]) -> None:
+    top = {name.split("/")[0] for name in wheel}
+    assert {name for name in top if not name.endswith(".dist-info")} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_wheel_tells_type_checkers_to_read_the_package(wheel: set[str], package: str) -> None:
+    assert {f"{package}/__init__.py", f"{package}/py.typed"} <= wheel
+
+
+def test_wheel_contains_every_module(wheel: set[str]) -> None:
+    modules = {
+        path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+    }
+    assert modules - wheel == set()
+
+
+def test_wheel_brings_the_license(wheel: set[str]) -> None:
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
+def test_dependency_has_a_lower_bound_no_upper_bound_and_no_address(requirement: Requirement) -> None:
+    assert requirement.url is None
+    if requirement.name != "everproc":  # an extra that includes another one
+        assert [bound.operator for bound in requirement.specifier] == [">="]
+
+
+def test_plain_install_needs_only_what_processes_run_on() -> None:
+    needed = {requirement.name for requirement in REQUIREMENTS if requirement.marker is None}
+    assert needed == {"trio", "attrs", "msgpack", "temporalio"}
+
+
+def test_every_check_covers_the_three_packages() -> None:
+    tool = PYPROJECT["tool"]
+    assert tool["hatch"]["build"]["targets"]["wheel"]["packages"] == list(PACKAGES)
+    assert tool["pyright"]["include"] == list(PACKAGES)
+    assert set(PACKAGES) <= set(tool["importlinter"]["root_packages"])
+
+
+def test_every_module_that_reaches_no_scheduler_is_bound_by_the_kernel_contract() -> None:
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    (kernel,) = [contract for contract in contracts if contract["name"] == "The kernel knows no scheduler"]
+    graph = grimp.build_graph("actors", include_external_packages=True, cache_dir=None)
+    schedulers = graph.modules & set(kernel["forbidden_modules"])
+    free = {
+        module
+        for module in graph.find_children("actors")
+        if not any(graph.chain_exists(module, scheduler, as_packages=True) for scheduler in schedulers)
+    }
+    assert free - set(kernel["source_modules"]) == set()
+
+
+def test_every_news_fragment_is_named_for_its_kind() -> None:
+    fragments = {path.name for path in (ROOT / "newsfragments").iterdir()} - {".gitignore"}
+    expected = re.compile(r"[a-z0-9][a-z0-9-]*\.(feature|bugfix|breaking|doc)\.md")
+    assert [name for name in sorted(fragments) if not expected.fullmatch(name)] == []
