@@ -1,0 +1,402 @@
+"""The verbs of a process. Each acts on the process that is running.
+
+None of them waits for another process except `call` and `execute`. All are checkpoints once in a while (semantics 15),
+and at once for a process that is being ended.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Literal, overload
+
+import attrs
+
+from actors._channel import Channel, Queue
+from actors._duration import Duration, seconds
+from actors._entries import Target, check_async, process_entry
+from actors._errors import INVALID, Error, invalid
+from actors._events import Event, MonitorRef
+from actors._host import Description
+from actors._kernel import Dest
+from actors._message import Message, check_topic, payload_of
+from actors._pid import PID
+from actors._process import Options, Process, running_process
+from actors._scheduler import TURNS, Timer, Wait, caller
+from actors._spawner import Spawner
+
+_SPAWNER = Spawner()
+
+
+# Identity and life
+
+
+def self_pid() -> PID:
+    """The PID of the running process."""
+    return running_process().pid
+
+
+async def spawn(target: Target, *args: Any, on: str | None = None) -> PID:
+    """Start a process; see `Spawner.spawn`."""
+    return await _SPAWNER.spawn(target, *args, on=on)
+
+
+async def spawn_monitored(target: Target, *args: Any, on: str | None = None) -> PID:
+    """Start a process and monitor it, in one step: its `Exit` comes to `events()`."""
+    return await _SPAWNER.spawn_monitored(target, *args, on=on)
+
+
+async def spawn_linked(target: Target, *args: Any, on: str | None = None) -> PID:
+    """Start a process and link to it, in one step."""
+    return await _SPAWNER.spawn_linked(target, *args, on=on)
+
+
+async def spawn_linked_monitored(target: Target, *args: Any, on: str | None = None) -> PID:
+    """Start a process, link to it and monitor it, in one step."""
+    return await _SPAWNER.spawn_linked_monitored(target, *args, on=on)
+
+
+async def execute(target: Target, *args: Any, on: str | None = None) -> Any:
+    """Start a process, wait for its end, and return its value or raise its error; see `Spawner.execute`."""
+    return await _SPAWNER.execute(target, *args, on=on)
+
+
+def spawner(
+    name: str | None = None,
+    on: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Spawner:
+    """A `Spawner`, to say more about a spawn than its function and host."""
+    return Spawner(
+        name, on, context if context is not None else {}, options if options is not None else {}
+    )
+
+
+async def terminate(dest: Dest, reason: str = "") -> bool:
+    """End a process whatever it does; its `finally` blocks run. False when there was none.
+
+    A checkpoint that raises when a process terminates itself.
+    """
+    process = await _turn()
+    _check_reason(reason)
+    ended = await process.kernel.terminate(process.pid, dest, reason)
+    await _leave(process)
+    return ended
+
+
+async def cancel(dest: Dest, deadline: Duration | None = None, reason: str = "") -> bool:
+    """Ask a process to stop. False when there was none.
+
+    It gets a `Cancel` event if it has opened `events()`, else its next await raises. If it is alive after `deadline`,
+    it is terminated.
+    """
+    process = await _turn()
+    _check_reason(reason)
+    within = None if deadline is None else seconds(deadline, "deadline")
+    asked = await process.kernel.cancel(process.pid, dest, reason, within)
+    await _leave(process)
+    return asked
+
+
+async def upgrade(target: Target | None = None, *args: Any) -> None:
+    """Become other code (or the same again) with the same PID, mailbox, monitors, links, names and context.
+
+    Never returns: the running function unwinds, its other tasks are cancelled, then the new function is called.
+    """
+    process = await _turn()
+    entry = process.entry if target is None else process_entry(target)
+    raise process.upgrade(entry, args)
+
+
+# Messages
+
+
+async def send(dest: Dest, topic: str, *payload: Any) -> bool:
+    """Send a message: the value, the tuple of several values, or None for none.
+
+    Returns:
+        True when it is in the mailbox (same node) or was accepted for transport (elsewhere); False when the target is
+        known not to exist, or its mailbox is full and rejects.
+
+    Raises:
+        Error: INVALID for a bad destination, topic or payload; UNAVAILABLE for a transport that cannot be reached.
+    """
+    process = running_process()
+    process.turns -= 1
+    if process.turns < 0:
+        await process.pause()
+    check_topic(topic)
+    message = Message(topic, payload_of(payload), process.pid)
+    target = process.kernel.find(dest)
+    if isinstance(target, Process):
+        return target.kernel.deliver(target, message)
+    return await process.kernel.send(target, message)
+
+
+def inbox() -> Channel[Message]:
+    """The messages of all topics that nobody listens to."""
+    return running_process().mailbox.inbox
+
+
+def events() -> Channel[Event]:
+    """The events: `Exit` of what is monitored, `LinkDown` with `trap_links`, and `Cancel`.
+
+    A process that has called this is asked to stop by an event; before that, by an exception at its next await.
+    """
+    process = running_process()
+    process.events_opened = True
+    if process.events is None:
+        process.events = Queue()
+    return process.events
+
+
+@overload
+def listen(topic: str, messages: Literal[False] = False) -> Channel[Any]: ...
+@overload
+def listen(topic: str, messages: Literal[True]) -> Channel[Message]: ...
+def listen(topic: str, messages: bool = False) -> Channel[Any]:
+    """A channel of the messages of one topic, from those that wait in the inbox on.
+
+    Args:
+        topic: a topic; twice the same gives the same channel.
+        messages: whole `Message` objects instead of their payloads.
+    """
+    return running_process().mailbox.listen(topic, messages)
+
+
+def unlisten(channel: Channel[Any]) -> None:
+    """Close a channel of `listen`; what it holds goes back to the inbox, in order of arrival."""
+    running_process().mailbox.unlisten(channel)
+
+
+async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") -> Any:
+    """Send a message and wait for the reply to it.
+
+    Raises:
+        Error: TIMEOUT when none came in time; NOT_FOUND when there is no such process; UNAVAILABLE when it ended before
+            it replied, with its exit reason in `details["reason"]`; INVALID as for `send`.
+    """
+    process = await _turn()
+    check_topic(topic)
+    within = seconds(timeout, "timeout")
+    return await process.kernel.call(process, process.pid, dest, topic, payload_of(payload), within)
+
+
+async def reply(message: Message, *payload: Any) -> bool:
+    """Answer a message that came by `call`. False when the caller no longer waits; a late reply vanishes.
+
+    Raises:
+        Error: kind INVALID, when the message did not come by `call`.
+    """
+    process = await _turn()
+    if not isinstance(message, Message):
+        raise invalid("message", message, "a Message: listen with messages=True, or receive from inbox()")
+    if message.reply_to is None:
+        raise Error(
+            f"message={message!r} was sent, not called: answer with send(message.sender, ...)", kind=INVALID
+        )
+    return await process.kernel.reply(message.reply_to, payload_of(payload))
+
+
+# Relations
+
+
+async def monitor(dest: Dest) -> MonitorRef:
+    """Have exactly one `Exit` come to `events()` when a process ends; at once if it has ended already."""
+    process = await _turn()
+    return await process.kernel.monitor(process, dest)
+
+
+async def unmonitor(ref_or_dest: MonitorRef | Dest) -> None:
+    """End one monitor by its ref, or all that this process has on a target. No `Exit` of it comes after this."""
+    process = await _turn()
+    process.kernel.unmonitor(process, ref_or_dest)
+
+
+async def link(dest: Dest) -> None:
+    """Tie two processes: the abnormal end of one ends the other, or reaches it as `LinkDown` if it traps links."""
+    process = await _turn()
+    await process.kernel.link(process, dest)
+    await _leave(process)
+
+
+async def unlink(dest: Dest) -> None:
+    """Remove a link; it has no effect after this."""
+    process = await _turn()
+    await process.kernel.unlink(process, dest)
+
+
+def set_options(*, trap_links: bool | None = None) -> Options:
+    """Change options of the running process; returns them as they were.
+
+    Args:
+        trap_links: whether the death of a linked process comes as `LinkDown` to `events()` instead of ending this one.
+    """
+    process = running_process()
+    before = process.options
+    if trap_links is not None:
+        if not isinstance(trap_links, bool):
+            raise invalid("trap_links", trap_links, "True or False")
+        process.options = attrs.evolve(before, trap_links=trap_links)
+    return before
+
+
+def get_options() -> Options:
+    """The options of the running process."""
+    return running_process().options
+
+
+# Concurrency and time
+
+
+def start_soon(function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    """Start a task of this process. It is cancelled when the process's function ends; its error ends the process."""
+    process = running_process()
+    check_async(function, "function")
+    process.start_soon(function, args)
+
+
+def shield() -> AbstractContextManager[Any]:
+    """A block in which awaits do not raise although the process is being ended: for cleaning up in `finally`."""
+    return caller.get().scheduler.shield()
+
+
+class _Sleep(Wait):
+    """A task that waits for nothing but time."""
+
+    __slots__ = ("timer",)
+
+    def __init__(self, process: Process, delay: float) -> None:
+        Wait.__init__(self, process.scheduler)
+        self.timer: Timer = process.scheduler.call_later(delay, self.wake)
+
+    def abandon(self) -> None:
+        self.timer.cancel()
+
+
+async def sleep(duration: Duration) -> None:
+    """Wait; durably in a durable process. Always a checkpoint."""
+    process = running_process()
+    delay = seconds(duration, "duration")
+    if not delay:
+        await process.pause()
+        return
+    await process.scheduler.park(_Sleep(process, delay))
+    if process.turns > 0:
+        process.turns = TURNS
+
+
+def after(duration: Duration) -> Channel[datetime]:
+    """A channel that gives the time once, after `duration`: for `select`."""
+    return Ticker(running_process(), seconds(duration, "duration"), repeat=False)
+
+
+def every(interval: Duration) -> Ticker:
+    """A channel that gives the time every `interval`. A tick that nobody has received yet is not doubled."""
+    length = seconds(interval, "interval")
+    if not length:
+        raise invalid("interval", interval, "a duration of more than 0")
+    return Ticker(running_process(), length, repeat=True)
+
+
+class Ticker(Queue[datetime]):
+    """The channel of `after` and `every`. Its timer ends with the process."""
+
+    __slots__ = ("_process", "_length", "_repeat", "_timer", "_due")
+
+    def __init__(self, process: Process, length: float, repeat: bool) -> None:
+        Queue.__init__(self)
+        self._process = process
+        self._length = length
+        self._repeat = repeat
+        self._due = process.scheduler.time() + length
+        self._arm()
+
+    def _arm(self) -> None:
+        scheduler = self._process.scheduler
+        self._timer = scheduler.call_later(max(0.0, self._due - scheduler.time()), self._tick)
+        self._process.own(self._timer)
+
+    def _disarm(self) -> None:
+        self._timer.cancel()
+        self._process.disown(self._timer)
+
+    def _tick(self) -> None:
+        self._disarm()
+        if self._repeat:
+            now = self._process.scheduler.time()
+            missed = max(0.0, now - self._due) // self._length
+            self._due += self._length * (1 + missed)
+            self._arm()
+        if not self.unread:
+            self.put(self._process.scheduler.now())
+
+    def stop(self) -> None:
+        """Give no more ticks; one that waits can still be received. `reset` starts it again."""
+        self._disarm()
+
+    def close(self) -> None:
+        """As `Channel.close`, and `stop`."""
+        self._disarm()
+        Queue.close(self)
+
+    def reset(self, duration: Duration | None = None) -> None:
+        """Start anew from now, with a new length if given; a tick that waits is dropped."""
+        length = self._length if duration is None else seconds(duration, "duration")
+        if self._repeat and not length:
+            raise invalid("duration", duration, "a duration of more than 0")
+        self._disarm()
+        self.remove(lambda _: True)
+        self._length = length
+        self._due = self._process.scheduler.time() + length
+        self._arm()
+
+
+def now() -> datetime:
+    """The date and time, aware, in UTC; in a durable process the same again on replay."""
+    return running_process().scheduler.now()
+
+
+def uuid4() -> uuid.UUID:
+    """A random UUID; in a durable process the same again on replay."""
+    return uuid.UUID(bytes=random_bytes(16), version=4)
+
+
+def random_bytes(count: int) -> bytes:
+    """Random bytes; in a durable process the same again on replay, and there not fit for secrets."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise invalid("count", count, "a whole number of 0 or more")
+    return running_process().scheduler.random_bytes(count)
+
+
+async def describe(dest: Dest) -> Description:
+    """What can be seen of a process: status, mailbox, links, monitors, where it waits.
+
+    Raises:
+        Error: kind NOT_FOUND, when there is no such process.
+    """
+    process = await _turn()
+    return await process.kernel.describe(dest)
+
+
+async def _turn() -> Process:
+    """The running process, after letting others run if its budget is spent."""
+    process = running_process()
+    process.turns -= 1
+    if process.turns < 0:
+        await process.pause()
+    return process
+
+
+async def _leave(process: Process) -> None:
+    """Raise if the call has ended the process that made it."""
+    if process.ending:
+        await process.pause()
+
+
+def _check_reason(reason: str) -> None:
+    if not isinstance(reason, str):
+        raise invalid("reason", reason, "a string")

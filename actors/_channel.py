@@ -1,0 +1,376 @@
+"""Channels and select: values handed between tasks, on whatever scheduler each of them runs."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from actors._errors import ChannelClosed, invalid
+from actors._scheduler import TURNS, Scheduler, Wait, caller
+
+T = TypeVar("T")
+
+
+class _Place(Wait):
+    """A parked task's place in the queue of one channel.
+
+    A select holds one place in each of its channels: they are `siblings`, the first to fire wins, and it takes the
+    others out of their queues before the task runs again, so that the losers are as if never tried.
+    """
+
+    __slots__ = ("channel", "sending", "value", "ok", "siblings", "previous", "next")
+
+    channel: Channel[Any]
+    sending: bool
+    value: Any
+    ok: bool
+    siblings: tuple[_Place, ...]
+    previous: _Place | None
+    next: _Place | None
+
+    def __init__(self, scheduler: Scheduler, channel: Channel[Any], sending: bool, value: Any) -> None:
+        Wait.__init__(self, scheduler)
+        self.channel = channel
+        self.sending = sending
+        self.value = value
+        self.siblings = ()
+
+    def fire(self, value: Any, ok: bool) -> None:
+        """Complete this case, whose place the channel has just taken out of its queue."""
+        self.value = value
+        self.ok = ok
+        for sibling in self.siblings:
+            if sibling is not self:
+                sibling.channel.leave(sibling)
+        self.siblings = ()
+        self.scheduler.wake(self.task, self)
+
+    def abandon(self) -> None:
+        for place in self.siblings or (self,):
+            place.channel.leave(place)
+        self.siblings = ()
+
+
+class _Queue:
+    """Places in order of arrival: a doubly linked list, so that joining and leaving anywhere cost the same."""
+
+    __slots__ = ("first", "last")
+
+    def __init__(self) -> None:
+        self.first: _Place | None = None
+        self.last: _Place | None = None
+
+    def append(self, place: _Place) -> None:
+        last = self.last
+        place.previous = last
+        place.next = None
+        if last is None:
+            self.first = place
+        else:
+            last.next = place
+        self.last = place
+
+    def remove(self, place: _Place) -> None:
+        before, after = place.previous, place.next
+        if before is None:
+            self.first = after
+        else:
+            before.next = after
+        if after is None:
+            self.last = before
+        else:
+            after.previous = before
+        place.previous = place.next = None
+
+    def pop(self) -> _Place | None:
+        place = self.first
+        if place is not None:
+            self.remove(place)
+        return place
+
+
+@attrs.frozen(eq=False)
+class Sending(Generic[T]):
+    """A case for `select`: send `value` on `channel`."""
+
+    channel: Channel[T]
+    value: T
+
+
+@attrs.frozen
+class Picked:
+    """The case that `select` took.
+
+    `ok` is False when a receive case found its channel closed and drained. With `default=True` and no case ready,
+    `channel` is None.
+    """
+
+    channel: Channel[Any] | None
+    value: Any
+    ok: bool
+
+
+class Channel(Generic[T]):
+    """Hands values from task to task, in order.
+
+        jobs = Channel[int](capacity=10)
+        await jobs.send(1)
+        async for job in jobs: ...
+
+    Args:
+        capacity: how many values it holds while nobody receives; 0 hands each over from sender to receiver.
+
+    Raises:
+        Error: kind INVALID, when `capacity` is not a whole number of 0 or more.
+    """
+
+    # Invariants: a receiver waits only while there is no value and no sender; a sender waits only while the buffer is
+    # full; nobody waits on a closed channel. The queues and the buffer are made on first use: most channels are idle.
+    __slots__ = ("_capacity", "_buffer", "_receivers", "_senders", "_closed", "__weakref__")
+
+    def __init__(self, capacity: int = 0) -> None:
+        if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 0:
+            raise invalid("capacity", capacity, "a whole number of 0 or more")
+        self._capacity: float = capacity
+        self._buffer: deque[T] | None = None
+        self._receivers: _Queue | None = None
+        self._senders: _Queue | None = None
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    async def receive(self) -> T:
+        """The next value; waits for one.
+
+        A checkpoint once in a while when values are there, always when it has to wait. When it is cancelled, no value
+        is lost.
+
+        Raises:
+            ChannelClosed: when the channel is closed and drained.
+        """
+        by = caller.get()
+        by.turns -= 1
+        if by.turns < 0:
+            await by.pause()
+        if self._buffer or self._senders is not None and self._senders.first is not None:
+            return self.take()
+        if self._closed:
+            raise ChannelClosed("this channel is closed and drained")
+        place = _Place(by.scheduler, self, False, None)
+        if self._receivers is None:
+            self._receivers = _Queue()
+        self._receivers.append(place)
+        await by.scheduler.park(place)
+        if by.turns > 0:
+            by.turns = TURNS
+        if not place.ok:
+            raise ChannelClosed("this channel was closed")
+        return place.value  # type: ignore[no-any-return]
+
+    async def send(self, value: T) -> None:
+        """Hand `value` over, or buffer it; waits while there is neither a receiver nor room.
+
+        A checkpoint like `receive`. When it is cancelled while it waits, the value was not sent.
+
+        Raises:
+            ChannelClosed: when the channel is closed, also while waiting.
+        """
+        by = caller.get()
+        by.turns -= 1
+        if by.turns < 0:
+            await by.pause()
+        if self._closed:
+            raise ChannelClosed("this channel is closed: nothing more can be sent")
+        if self.accepts():
+            self.give(value)
+            return
+        place = _Place(by.scheduler, self, True, value)
+        if self._senders is None:
+            self._senders = _Queue()
+        self._senders.append(place)
+        await by.scheduler.park(place)
+        if not place.ok:
+            raise ChannelClosed("this channel was closed before the value was taken")
+
+    def close(self) -> None:
+        """Take no more values: those buffered can still be received, whoever waits is told. Closing twice is fine."""
+        self._closed = True
+        for queue in (self._receivers, self._senders):
+            while queue is not None and (place := queue.pop()) is not None:
+                place.fire(None, ok=False)
+
+    def sending(self, value: T) -> Sending[T]:
+        """A case for `select` that sends `value` here."""
+        return Sending(self, value)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await self.receive()
+        except ChannelClosed:
+            raise StopAsyncIteration from None
+
+    # What follows serves select and the kernel; none of it waits.
+
+    def offers(self) -> bool:
+        """Whether a value is there to be received."""
+        return bool(self._buffer) or self._senders is not None and self._senders.first is not None
+
+    def accepts(self) -> bool:
+        """Whether a value can be sent at once."""
+        if self._receivers is not None and self._receivers.first is not None:
+            return True
+        return (0 if self._buffer is None else len(self._buffer)) < self._capacity
+
+    def give(self, value: T) -> None:
+        """Send a value, which `accepts` has allowed."""
+        if self._receivers is not None and (place := self._receivers.pop()) is not None:
+            place.fire(value, ok=True)
+        elif self._buffer is None:
+            self._buffer = deque((value,))
+        else:
+            self._buffer.append(value)
+
+    def take(self) -> T:
+        """Receive a value, which `offers` has promised."""
+        sender = self._senders.pop() if self._senders is not None else None
+        if not self._buffer:
+            assert sender is not None
+            value: T = sender.value
+            sender.fire(None, ok=True)
+            return value
+        if sender is not None:
+            self._buffer.append(sender.value)
+            sender.fire(None, ok=True)
+        return self._buffer.popleft()
+
+    def join(self, place: _Place) -> None:
+        """Queue a place of a select."""
+        if place.sending:
+            if self._senders is None:
+                self._senders = _Queue()
+            self._senders.append(place)
+        else:
+            if self._receivers is None:
+                self._receivers = _Queue()
+            self._receivers.append(place)
+
+    def leave(self, place: _Place) -> None:
+        """Give up a place in the queue."""
+        queue = self._senders if place.sending else self._receivers
+        assert queue is not None
+        queue.remove(place)
+
+    def opened(self, value: Any) -> Any:
+        """What a receiver gets to see of a value that lay in this channel."""
+        return value
+
+
+class Queue(Channel[T]):
+    """A channel without bound that the kernel fills without waiting: inboxes, events, timers."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        Channel.__init__(self)
+        self._capacity = math.inf
+
+    def put(self, value: T) -> None:
+        """Add a value; nothing happens on a closed channel."""
+        if not self._closed:
+            self.give(value)
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a receiver waits, so that a value goes straight to it."""
+        return self._receivers is not None and self._receivers.first is not None
+
+    @property
+    def unread(self) -> int:
+        """How many values wait to be received."""
+        return 0 if self._buffer is None else len(self._buffer)
+
+    def peek(self) -> T | None:
+        """The value that would be received next."""
+        return self._buffer[0] if self._buffer else None
+
+    def remove(self, condemned: Callable[[T], bool]) -> list[T]:
+        """Take out what fulfils a condition, in order; the rest stays as it was."""
+        if not self._buffer:
+            return []
+        removed = [value for value in self._buffer if condemned(value)]
+        if removed:
+            kept = [value for value in self._buffer if not condemned(value)]
+            self._buffer.clear()
+            self._buffer.extend(kept)
+        return removed
+
+    def refill(self, values: Iterable[T]) -> None:
+        """Put `values` in place of what lies there; receivers that wait are served first."""
+        self._buffer = None
+        for value in values:
+            self.give(value)
+
+
+async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> Picked:
+    """Wait until one of several channels is ready, and take exactly that case.
+
+        picked = await select(jobs, done, results.sending(3))
+        if picked.channel is jobs: ...
+
+    Args:
+        cases: channels to receive from, and `channel.sending(value)`. Several ready: the first in the order given.
+        default: when no case is ready, do not wait: return `Picked(None, None, True)`.
+
+    A checkpoint like `Channel.receive`. When it is cancelled, no case was taken.
+
+    Raises:
+        ChannelClosed: when a send case finds its channel closed.
+        Error: kind INVALID, when a case is neither a channel nor `channel.sending(value)`, or there is none to wait for.
+    """
+    if not cases and not default:
+        raise invalid("cases", cases, "at least one channel to wait for (or default=True)")
+    for case in cases:
+        if not isinstance(case, Channel | Sending):
+            raise invalid("cases", case, "channels, and channel.sending(value)")
+    by = caller.get()
+    by.turns -= 1
+    if by.turns < 0:
+        await by.pause()
+    for case in cases:
+        if isinstance(case, Sending):
+            if case.channel.closed:
+                raise ChannelClosed("select would send on a closed channel")
+            if case.channel.accepts():
+                case.channel.give(case.value)
+                return Picked(case.channel, None, True)
+        elif case.offers():
+            return Picked(case, case.opened(case.take()), True)
+        elif case.closed:
+            return Picked(case, None, False)
+    if default:
+        return Picked(None, None, True)
+    places = tuple(
+        _Place(by.scheduler, case.channel, True, case.value)
+        if isinstance(case, Sending)
+        else _Place(by.scheduler, case, False, None)
+        for case in cases
+    )
+    for place in places:
+        place.siblings = places
+        place.channel.join(place)
+    fired: _Place = await by.scheduler.park(places[0])
+    if fired.sending and not fired.ok:
+        raise ChannelClosed("select waited to send on a channel that was closed")
+    channel = fired.channel
+    value = channel.opened(fired.value) if fired.ok and not fired.sending else None
+    return Picked(channel, value, fired.ok)

@@ -1,0 +1,48 @@
+"""Durations: `"250ms"`, `"5s"`, `"1h30m"`, or a `timedelta`; inside the runtime, seconds as a float."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+from actors._errors import invalid
+
+Duration = str | timedelta
+"""A length of time, as users write it."""
+
+_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_LONGEST = timedelta.max.total_seconds()
+_FORM = 'a duration such as "250ms", "5s", "1h30m", or a timedelta'
+
+
+def seconds(value: Duration, name: str) -> float:
+    """The length of `value` in seconds.
+
+    A bare number is refused: to a trio user it would mean seconds, to a Temporal user something else.
+
+    Raises:
+        Error: kind INVALID, naming `name`, when `value` is not a duration or is negative.
+    """
+    if isinstance(value, timedelta):
+        length = value.total_seconds()
+    elif isinstance(value, str) and _WHOLE.fullmatch(value):
+        length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        raise invalid(name, value, f'{_FORM}; for {value} seconds write "{value}s"')
+    else:
+        raise invalid(name, value, _FORM)
+    if not 0 <= length <= _LONGEST:
+        raise invalid(name, value, "a duration that is not negative and at most 999999999 days")
+    return length
+
+
+def option_seconds(value: Duration | float, name: str) -> float:
+    """As `seconds`, for option tables, where a bare number is milliseconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not (math.isfinite(value) and 0 <= value / 1000 <= _LONGEST):
+            raise invalid(name, value, "milliseconds, finite and not negative")
+        return value / 1000
+    return seconds(value, name)

@@ -1,0 +1,241 @@
+"""Entries: process functions and functions that are known by an id such as `"app:order"`."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Literal, TypeVar, overload
+
+import attrs
+
+from actors._errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid
+
+F = TypeVar("F", bound=Callable[..., Any])
+Target = Callable[..., Awaitable[Any]] | str
+"""What can be spawned: an async function, or the id of an entry."""
+
+_NAMESPACE = re.compile(r"[A-Za-z_][\w.\-]*")
+_ID = re.compile(r"[A-Za-z_][\w.\-]*:[\w.\-]+")
+_MARK = "__everproc_entry__"
+
+
+@attrs.frozen
+class Entry:
+    """A function with an id, and what was declared about it.
+
+    `worker` is the entry id of the worker it runs on unless the spawn says otherwise; `name` its type name on the
+    Temporal server.
+    """
+
+    id: str
+    kind: Literal["process", "function", "anonymous"]
+    function: Callable[..., Any]
+    worker: str | None = None
+    name: str | None = None
+    local: bool = False
+    activity: bool = False
+    on_crash: Literal["fail", "suspend"] = "fail"
+
+    @property
+    def source(self) -> str:
+        """Where the function is defined, as `module:qualname`."""
+        return f"{self.function.__module__}:{getattr(self.function, '__qualname__', repr(self.function))}"
+
+
+_entries: dict[str, Entry] = {}
+_renamed: dict[str, str] = {}
+
+
+class Namespace:
+    """Declares entries next to the code. The decorators return the function as it was.
+
+        app = actors.Namespace("app")
+
+        @app.process(worker="app:worker")
+        async def order(order): ...
+
+    Raises:
+        Error: kind INVALID, when the name is not an identifier (dots and dashes are fine).
+    """
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not _NAMESPACE.fullmatch(name):
+            raise invalid("name", name, "letters, digits, '_', '.' and '-', starting with a letter")
+        self.name = name
+        self._declared: dict[str, Entry] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._declared.values())
+
+    def __repr__(self) -> str:
+        return f"Namespace({self.name!r})"
+
+    @overload
+    def process(self, function: F, /) -> F: ...
+    @overload
+    def process(
+        self,
+        *,
+        worker: str | None = None,
+        name: str | None = None,
+        activity: bool = False,
+        on_crash: Literal["fail", "suspend"] = "fail",
+    ) -> Callable[[F], F]: ...
+    def process(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        worker: str | None = None,
+        name: str | None = None,
+        activity: bool = False,
+        on_crash: Literal["fail", "suspend"] = "fail",
+    ) -> F | Callable[[F], F]:
+        """Declare a process function.
+
+        Args:
+            worker: the worker it durably runs on unless a spawn says `on=`.
+            name: its workflow type on the server; the entry id unless given. Both can be spawned.
+            activity: it runs as an activity for long work, a process with a PID, instead of as a workflow.
+            on_crash: `"fail"` ends the process when it raises; `"suspend"` retries the workflow task until mended
+                code is deployed.
+
+        Raises:
+            Error: kind INVALID for a function that is not async or a bad argument, ALREADY_EXISTS for an id that
+                another function has.
+        """
+        _check_worker(worker)
+        if on_crash not in ("fail", "suspend"):
+            raise invalid("on_crash", on_crash, '"fail" or "suspend"')
+        if name is not None and (not isinstance(name, str) or not name):
+            raise invalid("name", name, "a non-empty workflow type name")
+
+        def declare(function: F) -> F:
+            check_async(function, "function")
+            entry = Entry(
+                self._id(function), "process", function, worker, name, activity=activity, on_crash=on_crash
+            )
+            return self._declare(entry, function)
+
+        return declare if function is None else declare(function)
+
+    @overload
+    def function(self, function: F, /) -> F: ...
+    @overload
+    def function(
+        self, *, worker: str | None = None, name: str | None = None, local: bool = False
+    ) -> Callable[[F], F]: ...
+    def function(
+        self,
+        function: F | None = None,
+        /,
+        *,
+        worker: str | None = None,
+        name: str | None = None,
+        local: bool = False,
+    ) -> F | Callable[[F], F]:
+        """Declare a function that processes call by `funcs.call`: async in trio, or a plain one in a thread.
+
+        Args:
+            worker: the worker on which it runs as an activity when a durable process calls it.
+            name: the last part of its id; the function's own name unless given.
+            local: it runs as a local activity, in the calling workflow's own worker.
+        """
+        _check_worker(worker)
+        if name is not None and (not isinstance(name, str) or not _ID.fullmatch(f"{self.name}:{name}")):
+            raise invalid("name", name, "letters, digits, '_', '.' and '-'")
+
+        def declare(function: F) -> F:
+            if not callable(function):
+                raise invalid("function", function, "a function")
+            entry_id = self._id(function) if name is None else f"{self.name}:{name}"
+            return self._declare(Entry(entry_id, "function", function, worker, local=local), function)
+
+        return declare if function is None else declare(function)
+
+    def _id(self, function: Callable[..., Any]) -> str:
+        return f"{self.name}:{function.__name__}"
+
+    def _declare(self, entry: Entry, function: F) -> F:
+        known = _entries.get(entry.id)
+        if known is None or known.source != entry.source:
+            if known is not None and not _is_main(known, entry):
+                raise Error(
+                    f"entry={entry.id!r} is declared twice, by {known.source} and {entry.source}:"
+                    " rename one of the functions or its namespace",
+                    kind=ALREADY_EXISTS,
+                )
+            _entries[entry.id] = entry
+            if entry.name is not None:
+                _renamed[entry.name] = entry.id
+        # A module that is imported again, as Temporal's sandbox does, declares the same entry for its own copy.
+        self._declared[entry.id] = entry
+        setattr(function, _MARK, entry)
+        return function
+
+
+def _is_main(known: Entry, entry: Entry) -> bool:
+    """Whether one module declares an entry twice because it also runs as the program (`python -m`)."""
+    modules = {known.function.__module__, entry.function.__module__}
+    return "__main__" in modules and known.source.split(":")[1] == entry.source.split(":")[1]
+
+
+def _check_worker(worker: str | None) -> None:
+    if worker is not None and (not isinstance(worker, str) or not _ID.fullmatch(worker)):
+        raise invalid("worker", worker, 'a worker\'s entry id such as "app:worker"')
+
+
+def check_async(function: object, name: str) -> None:
+    """Refuse what is not an async function, or a callable object whose `__call__` is one."""
+    if not inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004
+    ):
+        raise invalid(name, function, "an async function (`async def`) or the id of an entry")
+
+
+def process_entry(target: Target, name: str = "target") -> Entry:
+    """The entry to spawn for a function or an id.
+
+    Raises:
+        Error: kind NOT_FOUND for an unknown id, INVALID for what is neither an id nor an async function.
+    """
+    if isinstance(target, str):
+        entry = _entry(target)
+    else:
+        entry = getattr(target, _MARK, None)
+        if entry is None:
+            check_async(target, name)
+            return _anonymous(target)
+    if entry.kind != "process":
+        raise invalid(name, target, f"a process; {entry.id} is a function: use funcs.call")
+    return entry
+
+
+def function_entry(target: Callable[..., Any] | str, name: str = "function") -> Entry:
+    """The entry to call for a function or an id; errors as `process_entry`."""
+    if isinstance(target, str):
+        return _entry(target)
+    entry: Entry | None = getattr(target, _MARK, None)
+    if entry is not None:
+        return entry
+    if not callable(target):
+        raise invalid(name, target, "a function, or the id of an entry")
+    return _anonymous(target)
+
+
+def _anonymous(function: Callable[..., Any]) -> Entry:
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return Entry(f"{getattr(function, '__module__', '?')}:{name}", "anonymous", function)
+
+
+def _entry(entry_id: str) -> Entry:
+    entry = _entries.get(_renamed.get(entry_id, entry_id))
+    if entry is None:
+        known = ", ".join(sorted(_entries)) or "none"
+        raise Error(
+            f"entry={entry_id!r} is not known: is the module imported that declares it? Known entries: {known}",
+            kind=NOT_FOUND,
+            details={"entry": entry_id},
+        )
+    return entry

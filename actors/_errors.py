@@ -1,0 +1,142 @@
+"""Errors: one class with a kind, the same on every host and across every border."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, cast, get_args
+
+Kind = Literal[
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "INVALID",
+    "PERMISSION_DENIED",
+    "UNAVAILABLE",
+    "INTERNAL",
+    "CANCELED",
+    "CONFLICT",
+    "TIMEOUT",
+    "RATE_LIMITED",
+    "UNKNOWN",
+]
+"""What kind of failure an `Error` is; decides whether a retry makes sense."""
+
+NOT_FOUND: Final = "NOT_FOUND"
+ALREADY_EXISTS: Final = "ALREADY_EXISTS"
+INVALID: Final = "INVALID"
+PERMISSION_DENIED: Final = "PERMISSION_DENIED"
+UNAVAILABLE: Final = "UNAVAILABLE"
+INTERNAL: Final = "INTERNAL"
+CANCELED: Final = "CANCELED"
+CONFLICT: Final = "CONFLICT"
+TIMEOUT: Final = "TIMEOUT"
+RATE_LIMITED: Final = "RATE_LIMITED"
+UNKNOWN: Final = "UNKNOWN"
+
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+
+_RETRYABLE: Final[Mapping[str, bool | None]] = {
+    kind: kind in (TIMEOUT, UNAVAILABLE, RATE_LIMITED, INTERNAL) if kind != UNKNOWN else None for kind in KINDS
+}
+
+
+class Error(Exception):
+    """A failure with a kind, which crosses process, node and workflow borders unchanged.
+
+        raise actors.Error("amount must be positive", kind=actors.INVALID, details={"amount": -1})
+
+    Args:
+        message: what went wrong, for a person to read.
+        kind: one of the kinds of this module, such as `actors.NOT_FOUND`.
+        retryable: whether trying again makes sense; left out, the kind decides.
+        details: whatever a program may want to know about it.
+
+    Raises:
+        Error: kind INVALID, when an argument is not of that form.
+    """
+
+    message: str
+    kind: Kind
+    details: Mapping[str, Any]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = UNKNOWN,
+        retryable: bool | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not isinstance(message, str):
+            raise invalid("message", message, "a string that says what went wrong")
+        if kind not in KINDS:
+            raise invalid("kind", kind, f"one of {', '.join(KINDS)}")
+        if retryable is not None and not isinstance(retryable, bool):
+            raise invalid("retryable", retryable, "True, False, or None to let the kind decide")
+        if details is not None and not isinstance(details, Mapping):
+            raise invalid("details", details, "a mapping")
+        super().__init__(message)
+        self.message = message
+        self.kind = cast(Kind, kind)
+        self.details = MappingProxyType(dict(details or {}))
+        self._retryable = retryable
+
+    @property
+    def retryable(self) -> bool | None:
+        """Whether trying again makes sense.
+
+        As given; else by kind: TIMEOUT, UNAVAILABLE, RATE_LIMITED and INTERNAL are, UNKNOWN is None (the retry
+        policy decides), the others are not.
+        """
+        return _RETRYABLE[self.kind] if self._retryable is None else self._retryable
+
+    @classmethod
+    def wrap(cls, cause: BaseException, message: str) -> Error:
+        """Say more about `cause`: its kind, retryable and details stay, `message` goes in front of its text."""
+        if not isinstance(cause, BaseException):
+            raise invalid("cause", cause, "an exception")
+        if not isinstance(message, str):
+            raise invalid("message", message, "a string that says what was being done")
+        inner = cls.of(cause)
+        error = Error(
+            f"{message}: {inner.message}", kind=inner.kind, retryable=inner._retryable, details=inner.details
+        )
+        error.__cause__ = cause
+        return error
+
+    @classmethod
+    def of(cls, exception: BaseException) -> Error:
+        """`exception` as an `Error`: itself if it is one, else INTERNAL with its type and text, and it as the cause."""
+        if isinstance(exception, Error):
+            return exception
+        name = type(exception).__name__
+        text = str(exception)
+        error = Error(f"{name}: {text}" if text else name, kind=INTERNAL, details={"type": name})
+        error.__cause__ = exception
+        return error
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.message!r}, kind={self.kind})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.message, self.kind, self._retryable, dict(self.details))
+
+
+def _restore(
+    cls: type[Error], message: str, kind: str, retryable: bool | None, details: Mapping[str, Any]
+) -> Error:
+    error = cls.__new__(cls, message)
+    Error.__init__(error, message, kind=kind, retryable=retryable, details=details)
+    return error
+
+
+class ChannelClosed(Exception):
+    """A send on a closed channel, or a receive on one that is closed and drained."""
+
+
+def invalid(name: str, value: object, expected: str) -> Error:
+    """The error for a bad argument or option: what was expected, and what came."""
+    shown = repr(value)
+    if len(shown) > 120:
+        shown = shown[:117] + "..."
+    return Error(f"{name}={shown} is not valid: expected {expected}", kind=INVALID, details={"name": name})

@@ -1,0 +1,87 @@
+"""Events: what reaches a process about other processes, through `events()`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import attrs
+
+from actors._errors import Error
+from actors._pid import PID
+
+EXIT: Final = "EXIT"
+LINK_DOWN: Final = "LINK_DOWN"
+CANCEL: Final = "CANCEL"
+
+Reason = Literal[
+    "normal",
+    "error",
+    "terminated",
+    "cancelled",
+    "link_down",
+    "shutdown",
+    "timed_out",
+    "noproc",
+    "noconnection",
+]
+"""Why a process ended. `normal` and `shutdown` are clean for a supervisor; only `normal` is for a link."""
+
+
+@attrs.frozen
+class Result:
+    """What a process ended with: the value of its function, or the error that ended it."""
+
+    value: Any = None
+    error: Error | None = None
+
+    def unwrap(self) -> Any:
+        """The value; raises the error if there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@attrs.frozen
+class MonitorRef:
+    """Which monitor an `Exit` answers. Opaque: compare it, keep it, give it to `unmonitor`."""
+
+    owner: PID
+    number: int
+
+
+@attrs.frozen
+class Exit:
+    """A process that was monitored has ended (OTP's DOWN)."""
+
+    pid: PID
+    ref: MonitorRef | None
+    reason: Reason
+    result: Result
+
+    kind = EXIT
+
+
+@attrs.frozen
+class LinkDown:
+    """A process that was linked has ended other than normally, and this one traps links (OTP's trapped EXIT)."""
+
+    pid: PID
+    reason: Reason
+    result: Result
+
+    kind = LINK_DOWN
+
+
+@attrs.frozen
+class Cancel:
+    """Somebody asks this process to stop. `pid` asks (None from outside), `deadline` is when it will be terminated."""
+
+    pid: PID | None
+    reason: str
+    deadline: datetime | None
+
+    kind = CANCEL
+
+
+Event = Exit | LinkDown | Cancel

@@ -1,0 +1,94 @@
+"""Process groups: who is in, and who wants to know (OTP's pg, semantics 33)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from actors._channel import Channel, Queue
+from actors._errors import NOT_FOUND, Error
+from actors._pid import PID
+
+
+@attrs.frozen
+class GroupChange:
+    """A member joined or left a group; one for each join that is undone."""
+
+    change: Literal["joined", "left"]
+    group: str
+    pid: PID
+
+
+class Groups:
+    """Groups of one scope. A group exists while it has members; who joined twice is in twice.
+
+    Invariant: no empty group and no count of 0 is kept.
+    """
+
+    def __init__(self) -> None:
+        self._members: dict[str, dict[PID, int]] = {}
+        self._groups_of: dict[PID, set[str]] = {}
+        self._watchers: dict[str, list[Queue[GroupChange]]] = {}
+
+    def join(self, group: str, pid: PID) -> None:
+        """Put `pid` in, once more if it is in already."""
+        members = self._members.setdefault(group, {})
+        members[pid] = members.get(pid, 0) + 1
+        self._groups_of.setdefault(pid, set()).add(group)
+        self._tell(GroupChange("joined", group, pid))
+
+    def leave(self, group: str, pid: PID) -> None:
+        """Undo one join.
+
+        Raises:
+            Error: kind NOT_FOUND, when `pid` is not a member.
+        """
+        count = self._members.get(group, {}).get(pid, 0)
+        if not count:
+            raise Error(f"process {pid} is not in group={group!r}", kind=NOT_FOUND)
+        self._set(group, pid, count - 1)
+        self._tell(GroupChange("left", group, pid))
+
+    def forget(self, pid: PID) -> None:
+        """Undo all joins of a process that has ended."""
+        for group in sorted(self._groups_of.get(pid, ())):
+            count = self._members[group][pid]
+            self._set(group, pid, 0)
+            for _ in range(count):
+                self._tell(GroupChange("left", group, pid))
+
+    def members(self, group: str) -> list[PID]:
+        """The members in order of their first join, each as often as it joined."""
+        return [pid for pid, count in self._members.get(group, {}).items() for _ in range(count)]
+
+    def watch(self, group: str) -> tuple[list[PID], Channel[GroupChange]]:
+        """The members now, and a channel of every change from now on. Close the channel to end it."""
+        changes: Queue[GroupChange] = Queue()
+        self._watchers.setdefault(group, []).append(changes)
+        return self.members(group), changes
+
+    def _set(self, group: str, pid: PID, count: int) -> None:
+        members = self._members[group]
+        if count:
+            members[pid] = count
+            return
+        del members[pid]
+        if not members:
+            del self._members[group]
+        groups = self._groups_of[pid]
+        groups.discard(group)
+        if not groups:
+            del self._groups_of[pid]
+
+    def _tell(self, change: GroupChange) -> None:
+        watchers = self._watchers.get(change.group)
+        if watchers is None:
+            return
+        watching = [watcher for watcher in watchers if not watcher.closed]
+        for watcher in watching:
+            watcher.put(change)
+        if watching:
+            self._watchers[change.group] = watching
+        else:
+            del self._watchers[change.group]

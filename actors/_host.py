@@ -1,0 +1,105 @@
+"""What a node needs from a host elsewhere: the small protocol behind every PID that is not in the node's own table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+import attrs
+
+from actors._entries import Entry
+from actors._events import Exit, MonitorRef, Reason, Result
+from actors._message import Message
+from actors._pid import PID
+from actors._process import Process
+
+
+@attrs.frozen
+class SpawnRequest:
+    """What to spawn. `messages` are delivered before any other; `parent` is None for code outside any process."""
+
+    entry: Entry
+    args: tuple[Any, ...]
+    parent: Process | None = None
+    name: str | None = None
+    messages: tuple[Message, ...] = ()
+    context: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Description:
+    """What can be seen of a process from outside.
+
+    `mailbox` is the number of unread messages, `topics` their number by listener, `waits` where each of its tasks
+    stands (outermost call first), `age` the time since the spawn, `handled` how many messages were received. What a
+    host does not know is None.
+    """
+
+    pid: PID
+    entry: str
+    status: str
+    parent: PID | None = None
+    names: tuple[str, ...] = ()
+    mailbox: int | None = None
+    topics: Mapping[str, int] = attrs.field(factory=dict)
+    links: tuple[PID, ...] = ()
+    monitors: tuple[PID, ...] = ()
+    watchers: int | None = None
+    handled: int | None = None
+    age: timedelta | None = None
+    trap_links: bool | None = None
+    context: Mapping[str, Any] = attrs.field(factory=dict)
+    waits: tuple[tuple[str, ...], ...] = ()
+    details: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+class Host(Protocol):
+    """Processes that live elsewhere than in a node's own table. PIDs with its mark are routed to it.
+
+    Whatever is asked about a target that does not exist is answered, never raised: False, or an exit with `noproc`.
+    A host that cannot be reached raises `Error` with kind UNAVAILABLE.
+    """
+
+    async def spawn(self, request: SpawnRequest) -> PID:
+        """Start a process, or find the one that runs under the name; returns when it is known to exist."""
+        ...
+
+    async def send(self, target: PID, message: Message) -> bool:
+        """Accept a message; messages of one sender stay in order. False when the target is known not to exist."""
+        ...
+
+    async def reply(self, target: PID, call: int, payload: Any) -> bool:
+        """Bring the answer to a call to the process that made it."""
+        ...
+
+    async def terminate(self, target: PID, by: PID | None, reason: str) -> bool:
+        """End a process, whatever it does. False when it does not exist."""
+        ...
+
+    async def cancel(self, target: PID, by: PID | None, reason: str, deadline: float | None) -> bool:
+        """Ask a process to stop, within `deadline` seconds if given. False when it does not exist."""
+        ...
+
+    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+        """Call `sink` exactly once with the exit of the target, also if it has ended long ago."""
+        ...
+
+    def unwatch(self, target: PID, ref: MonitorRef) -> None:
+        """Forget a watch: its sink is not called after this. Does not wait."""
+
+    async def link(self, target: PID, by: PID) -> None:
+        """Make the other end of a link; answers with `Kernel.receive_link_down` if the target has ended."""
+        ...
+
+    async def unlink(self, target: PID, by: PID) -> None:
+        """Remove the other end of a link."""
+        ...
+
+    def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
+        """Bring the signal of a link that `by` has ended. Does not wait; stays in order with its messages."""
+
+    async def describe(self, target: PID) -> Description:
+        """What can be seen of a process; raises `Error` with kind NOT_FOUND when there is none."""
+        ...

@@ -1,0 +1,541 @@
+"""The kernel: the table of one node's processes, and the way from a destination to a process or to its host."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import attrs
+
+from actors import _relations as relations
+from actors._channel import Channel, Queue
+from actors._dead_letters import DeadLetters
+from actors._entries import Entry
+from actors._errors import (
+    ALREADY_EXISTS,
+    CANCELED,
+    CONFLICT,
+    INVALID,
+    NOT_FOUND,
+    TIMEOUT,
+    UNAVAILABLE,
+    Error,
+    invalid,
+)
+from actors._events import Cancel, Exit, MonitorRef, Reason, Result
+from actors._groups import Groups
+from actors._host import Description, Host, SpawnRequest
+from actors._mailbox import Bound
+from actors._message import Message, ReplyTo
+from actors._pid import PID
+from actors._process import Process
+from actors._scheduler import Caller, Scheduler
+
+log = logging.getLogger("everproc")
+
+LOCAL_OPTIONS = ("mailbox.max", "mailbox.overflow")
+NAME_HOST = "name"
+"""The host in the PID that stands for a name nobody has."""
+
+NODE_HOST = "node"
+"""The host in the PID of the node itself, for code outside any process."""
+
+Dest = PID | str
+"""A process, or the name it is registered under."""
+
+
+@attrs.frozen
+class Statistics:
+    """Counts since the node started: `exits` by reason."""
+
+    processes: int
+    spawned: int
+    exits: Mapping[str, int]
+    dead_letters: int
+    names: int
+
+
+class _Reply(NamedTuple):
+    payload: Any
+
+
+class Kernel:
+    """Processes, and who can be reached from here. One for each node, and one inside each durable process.
+
+    Local processes run on `schedulers`, by the name that `on=` gives. Everything else is behind `hosts`, by that name
+    for a spawn, and behind `routes`, by the host in the PID, for the rest. `neighbours` are the nodes of the same
+    program, `elsewhere` answers for local processes of other programs. `monitors_children` has every spawn monitored.
+    """
+
+    def __init__(
+        self, name: str, default_host: str, neighbours: MutableMapping[str, Kernel] | None = None
+    ) -> None:
+        self.name = name
+        self.pid = PID(name, NODE_HOST, "0")
+        self.default_host = default_host
+        self.table: dict[str, Process] = {}
+        self.schedulers: dict[str, Scheduler] = {}
+        self.hosts: dict[str, Host] = {}
+        self.routes: dict[str, Host] = {}
+        self.elsewhere: Host | None = None
+        self.functions: FunctionHost | None = None
+        self.neighbours = neighbours if neighbours is not None else {}
+        self.names: dict[str, PID] = {}
+        self.groups = Groups()
+        self.dead_letters = DeadLetters()
+        self.monitors_children = False
+        self.closing = False
+        self.on_empty: Callable[[], None] | None = None
+        self._calls: dict[int, Queue[object]] = {}
+        self._numbers = 0
+        self._spawned = 0
+        self._exits: Counter[str] = Counter()
+
+    # Where a destination is
+
+    def find(self, dest: Dest) -> Process | PID:
+        """The process itself if it lives in this program, else the PID to route by.
+
+        Raises:
+            Error: kind INVALID, when `dest` is neither a PID nor a name.
+        """
+        if type(dest) is PID:
+            pid = dest
+        elif isinstance(dest, str):
+            named = self.names.get(dest)
+            pid = PID(self.name, NAME_HOST, dest or "''") if named is None else named
+        else:
+            raise invalid("dest", dest, "a PID or a registered name")
+        process = self.table.get(pid.id)
+        if process is not None and (process.pid is pid or process.pid == pid):
+            return process
+        neighbour = self.neighbours.get(pid.node)
+        if neighbour is not None and neighbour is not self:
+            process = neighbour.table.get(pid.id)
+            if process is not None and process.pid == pid:
+                return process
+        return pid
+
+    def route(self, pid: PID) -> Host | None:
+        """The host that answers for a PID that `find` did not find here; None when it is known to be gone."""
+        host = self.routes.get(pid.host)
+        if host is not None:
+            return host
+        if pid.node in (self.name, *self.neighbours) or _name_of(pid.node) == _name_of(self.name):
+            return None
+        return self.elsewhere
+
+    # Spawn
+
+    async def spawn(self, request: SpawnRequest, on: str | None) -> PID:
+        """Start a process on the host that the call, the entry or the node names, in this order.
+
+        Raises:
+            Error: kind NOT_FOUND for a host that is not there, INVALID for bad options, CONFLICT on a node that is
+                closing.
+        """
+        if on is not None and (not isinstance(on, str) or not on):
+            raise invalid("on", on, 'the name of a host, such as "trio" or "app:worker"')
+        where = on or request.entry.worker or self.default_host
+        scheduler = self.schedulers.get(where)
+        if scheduler is not None:
+            return self.spawn_here(request, where, scheduler)
+        host = self.hosts.get(where)
+        if host is None:
+            here = ", ".join(sorted((*self.schedulers, *self.hosts)))
+            raise Error(
+                f"host={where!r} is not there: expected one of {here};"
+                " start its worker (temporal_bridge.Worker), or say another with on=",
+                kind=NOT_FOUND,
+                details={"host": where},
+            )
+        return await host.spawn(request)
+
+    def spawn_here(
+        self, request: SpawnRequest, host: str, scheduler: Scheduler, pid: PID | None = None
+    ) -> PID:
+        """Put a process into the table; it runs once the caller waits. A name that is taken gives its holder."""
+        for option in request.options:
+            if option not in LOCAL_OPTIONS:
+                raise Error(
+                    f"option={option!r} is not known on host {host!r}: expected {', '.join(LOCAL_OPTIONS)}",
+                    kind=INVALID,
+                )
+        bound = Bound.of(request.options)
+        if self.closing:
+            raise Error(f"node {self.name} is closing: it starts no more processes", kind=CONFLICT)
+        if request.name is not None and request.name in self.names:
+            holder = self.find(request.name)
+            if isinstance(holder, Process):
+                for message in request.messages:
+                    self.deliver(holder, message)
+                return holder.pid
+        self._spawned += 1
+        parent = request.parent
+        process = Process(
+            pid or PID(self.name, host, str(self._spawned)),
+            self,
+            scheduler,
+            request.entry,
+            None if parent is None else parent.pid,
+            request.context,
+            bound,
+        )
+        self.table[process.pid.id] = process
+        if request.name is not None:
+            self.register(request.name, process)
+        for message in request.messages:
+            self.deliver(process, message)
+        process.begin(request.entry.function, request.args)
+        return process.pid
+
+    # Messages
+
+    def deliver(self, process: Process, message: Message) -> bool:
+        """Put a message into a mailbox; False when it was full and rejects."""
+        dropped = process.mailbox.deliver(message)
+        if dropped is None:
+            return True
+        self.dead_letters.add(process.pid, dropped)
+        return process.mailbox.bound is None or process.mailbox.bound.overflow != "reject"
+
+    async def send(self, dest: Dest, message: Message) -> bool:
+        """Deliver a message, wherever its destination is; False when it is known not to exist."""
+        target = self.find(dest)
+        if isinstance(target, Process):
+            return target.kernel.deliver(target, message)
+        host = self.route(target)
+        taken = host is not None and await host.send(target, message)
+        if not taken:
+            self.dead_letters.add(target, message)
+        return taken
+
+    async def call(
+        self, by: Caller, sender: PID | None, dest: Dest, topic: str, payload: Any, timeout: float
+    ) -> Any:
+        """Send, and wait for the reply, the target's death or the timeout, whichever comes first (semantics 16)."""
+        target = self.find(dest)
+        pid = target.pid if isinstance(target, Process) else target
+        if isinstance(by, Process) and by.pid == pid:
+            raise Error("a process cannot call itself: it would wait for itself", kind=INVALID)
+        answers: Queue[object] = Queue()
+        number = self.next_number()
+        here = sender or self.pid
+        self._calls[number] = answers
+        ref = MonitorRef(here, self.next_number())
+        timer = by.scheduler.call_later(timeout, lambda: answers.put(None))
+        try:
+            await self.watch(pid, ref, answers.put)
+            message = Message(topic, payload, sender, ReplyTo(here, number))
+            if not await self.send(dest, message) and isinstance(target, Process) and target.alive:
+                raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
+            answer = await answers.receive()
+        finally:
+            del self._calls[number]
+            timer.cancel()
+            self.unwatch(pid, ref)
+        if isinstance(answer, _Reply):
+            return answer.payload
+        if isinstance(answer, Exit):
+            raise _call_failed(answer, topic)
+        raise Error(
+            f"call {topic!r} to {pid} got no reply within {timeout:g} s",
+            kind=TIMEOUT,
+            details={"pid": str(pid), "topic": topic, "timeout": timeout},
+        )
+
+    async def reply(self, to: ReplyTo, payload: Any) -> bool:
+        """Bring the answer to a call home; False when nobody waits for it any more."""
+        for kernel in (self, self.neighbours.get(to.pid.node)):
+            if kernel is not None and kernel.name == to.pid.node and kernel.has_caller(to.pid):
+                return kernel.receive_reply(to.call, payload)
+        host = self.route(to.pid)
+        return host is not None and await host.reply(to.pid, to.call, payload)
+
+    def has_caller(self, pid: PID) -> bool:
+        """Whether a call by `pid` would wait here."""
+        return pid.host in self.schedulers or pid == self.pid or pid.id in self.table
+
+    def receive_reply(self, call: int, payload: Any) -> bool:
+        """An answer has come; it vanishes when its call is over."""
+        answers = self._calls.get(call)
+        if answers is None:
+            return False
+        answers.put(_Reply(payload))
+        return True
+
+    # Monitors
+
+    def next_number(self) -> int:
+        """A number that was not given before: for refs and calls."""
+        self._numbers += 1
+        return self._numbers
+
+    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+        """Have `sink` called exactly once with the exit of `target`; at once when it does not exist."""
+        found = self.find(target)
+        if isinstance(found, Process):
+            relations.watch(found, ref, sink)
+            return
+        host = self.route(target)
+        if host is None:
+            sink(Exit(target, ref, "noproc", relations.gone(target)))
+        else:
+            await host.watch(target, ref, sink)
+
+    def unwatch(self, target: PID, ref: MonitorRef) -> None:
+        """Forget a watch; fine when it has fired."""
+        found = self.find(target)
+        if isinstance(found, Process):
+            if found.watchers is not None:
+                found.watchers.pop(ref, None)
+        elif (host := self.route(target)) is not None:
+            host.unwatch(target, ref)
+
+    async def monitor(self, process: Process, dest: Dest) -> MonitorRef:
+        """A new monitor of `process` on `dest`."""
+        target = self.find(dest)
+        pid = target.pid if isinstance(target, Process) else target
+        ref = MonitorRef(process.pid, self.next_number())
+        if process.monitors is None:
+            process.monitors = {}
+        process.monitors[ref] = pid
+        try:
+            await self.watch(pid, ref, relations.exit_sink(process))
+        except BaseException:
+            process.monitors.pop(ref, None)
+            raise
+        return ref
+
+    def unmonitor(self, process: Process, dest: MonitorRef | Dest) -> None:
+        """End monitors; no exit of them is delivered after this, also not one that is queued."""
+        if not isinstance(dest, MonitorRef):
+            found = self.find(dest)
+            dest = found.pid if isinstance(found, Process) else found
+        for ref, pid in relations.forget_exits(process, dest):
+            self.unwatch(pid, ref)
+
+    # Links
+
+    async def link(self, process: Process, dest: Dest) -> None:
+        """Link two processes; one that does not exist answers with the signal `noproc`."""
+        target = self.find(dest)
+        pid = target.pid if isinstance(target, Process) else target
+        if pid == process.pid or not relations.link(process, pid):
+            return
+        if isinstance(target, Process):
+            relations.link(target, process.pid)
+            return
+        host = self.route(target)
+        if host is None:
+            relations.link_down(process, pid, "noproc", relations.gone(pid))
+            return
+        try:
+            await host.link(target, process.pid)
+        except BaseException:
+            relations.unlink(process, pid)
+            raise
+
+    async def unlink(self, process: Process, dest: Dest) -> None:
+        """Remove a link; it has no effect after this, also not by a LinkDown that is queued."""
+        target = self.find(dest)
+        pid = target.pid if isinstance(target, Process) else target
+        if not relations.unlink(process, pid):
+            return
+        if isinstance(target, Process):
+            relations.unlink(target, process.pid)
+            return
+        host = self.route(target)
+        if host is not None:
+            await host.unlink(target, process.pid)
+
+    def signal_link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
+        """Tell the other end of a link that `by` has ended."""
+        found = self.find(target)
+        if isinstance(found, Process):
+            relations.link_down(found, by, reason, result)
+            return
+        host = self.route(target)
+        if host is not None:
+            host.link_down(target, by, reason, result)
+
+    # Terminate and cancel
+
+    async def terminate(self, by: PID | None, dest: Dest, reason: str) -> bool:
+        """End a process whatever it does; False when it does not exist."""
+        target = self.find(dest)
+        if isinstance(target, Process):
+            text = f"terminated: {reason}" if reason else "terminated"
+            target.end("terminated", Error(text, kind=CANCELED, details={"reason": reason}))
+            return True
+        host = self.route(target)
+        return host is not None and await host.terminate(target, by, reason)
+
+    async def cancel(self, by: PID | None, dest: Dest, reason: str, deadline: float | None) -> bool:
+        """Ask a process to stop; False when it does not exist."""
+        target = self.find(dest)
+        if isinstance(target, Process):
+            self.cancel_here(target, by, reason, deadline)
+            return True
+        host = self.route(target)
+        return host is not None and await host.cancel(target, by, reason, deadline)
+
+    def cancel_here(self, target: Process, by: PID | None, reason: str, deadline: float | None) -> None:
+        """A request to stop has come: an event if the process reads events, else the end of its next await."""
+        scheduler = target.scheduler
+        if target.events_opened:
+            due = None if deadline is None else scheduler.now() + timedelta(seconds=deadline)
+            target.put_event(Cancel(by, reason, due))
+        else:
+            text = f"cancelled: {reason}" if reason else "cancelled"
+            kind: Reason = "shutdown" if reason == "shutdown" else "cancelled"
+            target.end(kind, Error(text, kind=CANCELED, details={"reason": reason}), forced=False)
+        if deadline is not None:
+            late = Error(
+                f"terminated: it did not stop within {deadline:g} s of a cancel",
+                kind=CANCELED,
+                details={"reason": reason, "deadline": deadline},
+            )
+            target.own(scheduler.call_later(deadline, lambda: target.end("terminated", late)))
+
+    # Names
+
+    def register(self, name: str, process: Process) -> None:
+        """Give `process` a name, which it loses with its life.
+
+        Raises:
+            Error: kind ALREADY_EXISTS with the holder in `details["pid"]`, INVALID for what is no name.
+        """
+        if not isinstance(name, str) or not name:
+            raise invalid("name", name, "a non-empty string")
+        holder = self.names.get(name)
+        if holder is not None and holder != process.pid:
+            raise Error(
+                f"name={name!r} belongs to {holder}: unregister it there, or choose another name",
+                kind=ALREADY_EXISTS,
+                details={"name": name, "pid": str(holder)},
+            )
+        self.names[name] = process.pid
+        if process.names is None:
+            process.names = set()
+        process.names.add(name)
+
+    def unregister(self, name: str) -> bool:
+        """Take a name away from whoever has it; False when nobody had it."""
+        holder = self.names.pop(name, None)
+        if holder is None:
+            return False
+        process = self.find(holder)
+        if isinstance(process, Process) and process.names is not None:
+            process.names.discard(name)
+        return True
+
+    # Death
+
+    def bury(self, process: Process, reason: Reason, result: Result) -> None:
+        """The order of death (semantics 4): the table, the names and groups, the monitors, the links."""
+        process.alive = False
+        del self.table[process.pid.id]
+        for name in process.names or ():
+            del self.names[name]
+        self.groups.forget(process.pid)
+        self._exits[reason] += 1
+        _report(process, reason, result)
+        relations.tell_of_death(process, reason, result)
+        monitors, process.monitors = process.monitors, None
+        for ref, pid in (monitors or {}).items():
+            self.unwatch(pid, ref)
+        if not self.table and self.on_empty is not None:
+            self.on_empty()
+
+    # Looking in
+
+    async def describe(self, dest: Dest) -> Description:
+        """What can be seen of a process.
+
+        Raises:
+            Error: kind NOT_FOUND, when there is none.
+        """
+        target = self.find(dest)
+        if isinstance(target, Process):
+            return describe_process(target)
+        host = self.route(target)
+        if host is None:
+            error = relations.gone(target).error
+            assert error is not None
+            raise error
+        return await host.describe(target)
+
+    def processes(self) -> Iterator[Description]:
+        """All processes of the table, oldest first."""
+        for process in list(self.table.values()):
+            yield describe_process(process)
+
+    def statistics(self) -> Statistics:
+        """What the node has counted."""
+        return Statistics(
+            len(self.table), self._spawned, dict(self._exits), self.dead_letters.count, len(self.names)
+        )
+
+
+def describe_process(process: Process) -> Description:
+    """What can be seen of a local process; all of it is looked up now, nothing was collected before."""
+    mailbox, scheduler = process.mailbox, process.scheduler
+    unread = mailbox.unread
+    return Description(
+        pid=process.pid,
+        entry=process.entry.id,
+        status="ending" if process.ending else "running",
+        parent=process.parent,
+        names=tuple(sorted(process.names or ())),
+        mailbox=unread,
+        topics={topic: listener.unread for topic, listener in (mailbox.listeners or {}).items()},
+        links=tuple(process.links or ()),
+        monitors=tuple((process.monitors or {}).values()),
+        watchers=len(process.watchers or ()),
+        handled=mailbox.accepted - unread,
+        age=timedelta(seconds=scheduler.time() - process.started),
+        trap_links=process.options.trap_links,
+        context=process.context,
+        waits=tuple(tuple(scheduler.stack(task)) for task in process.tasks),
+    )
+
+
+def _name_of(node: str) -> str:
+    """A node's name without its incarnation."""
+    return node.rpartition(".")[0] or node
+
+
+def _call_failed(event: Exit, topic: str) -> Error:
+    missing = event.reason == "noproc"
+    text = "does not exist" if missing else f"ended ({event.reason}) before it replied"
+    error = Error(
+        f"call {topic!r} failed: process {event.pid} {text}",
+        kind=NOT_FOUND if missing else UNAVAILABLE,
+        details={"pid": str(event.pid), "reason": event.reason, "topic": topic},
+    )
+    error.__cause__ = event.result.error
+    return error
+
+
+def _report(process: Process, reason: Reason, result: Result) -> None:
+    """The crash report: an error nobody watches for is an error in the log, one that is watched for is the watcher's."""
+    if reason != "error":
+        return
+    watched = bool(process.watchers or process.links)
+    error = result.error
+    assert error is not None
+    log.log(
+        logging.DEBUG if watched else logging.ERROR,
+        "process %s (%s), spawned by %s, ended with reason=%s: %s",
+        process.pid,
+        process.entry.id,
+        process.parent or "code outside any process",
+        reason,
+        error,
+        exc_info=error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error,
+    )

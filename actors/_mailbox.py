@@ -1,0 +1,141 @@
+"""The mailbox: where a message goes inside its process, the inbox or the listener of its topic."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
+
+import attrs
+
+from actors._channel import Channel, Queue
+from actors._errors import NOT_FOUND, Error, invalid
+from actors._message import Message, check_topic
+
+_OVERFLOWS = ("reject", "drop_oldest", "drop_newest")
+
+
+@attrs.frozen
+class Bound:
+    """How many user messages may wait in a mailbox, and what happens to one too many (semantics 13)."""
+
+    limit: int
+    overflow: str
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Bound | None:
+        """The bound that `mailbox.max` and `mailbox.overflow` ask for."""
+        limit = options.get("mailbox.max")
+        overflow = options.get("mailbox.overflow", "reject")
+        if overflow not in _OVERFLOWS:
+            raise invalid("mailbox.overflow", overflow, f"one of {', '.join(_OVERFLOWS)}")
+        if limit is None:
+            if "mailbox.overflow" in options:
+                raise invalid("mailbox.overflow", overflow, "mailbox.max beside it")
+            return None
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise invalid("mailbox.max", limit, "a whole number of 1 or more")
+        return cls(limit, overflow)
+
+
+class Listener(Queue[Any]):
+    """The channel of one topic. It holds whole messages, so that `unlisten` can put them back."""
+
+    __slots__ = ("topic", "messages")
+
+    def __init__(self, topic: str, messages: bool) -> None:
+        Queue.__init__(self)
+        self.topic = topic
+        self.messages = messages
+
+    async def receive(self) -> Any:
+        """As `Channel.receive`."""
+        return self.opened(await Channel.receive(self))
+
+    def opened(self, value: Message) -> Any:
+        return value if self.messages else value.payload
+
+
+class Mailbox:
+    """The user messages that wait for one process.
+
+    Invariant: a message lies in exactly one channel: the listener of its topic if there is one, else the inbox. Once
+    there has been a listener or a bound, messages carry their number of arrival, which `unlisten` and `drop_oldest`
+    need: those before are 0 and older than all others.
+    """
+
+    __slots__ = ("inbox", "listeners", "bound", "accepted", "_arrivals")
+
+    def __init__(self, bound: Bound | None = None) -> None:
+        self.inbox: Queue[Message] = Queue()
+        self.listeners: dict[str, Listener] | None = None
+        self.bound = bound
+        self.accepted = 0
+        self._arrivals = 0 if bound is None else 1
+
+    def deliver(self, message: Message) -> Message | None:
+        """Put a message where it belongs; gives back the one that had to go instead, if the mailbox is full."""
+        listener = None if self.listeners is None else self.listeners.get(message.topic)
+        channel = self.inbox if listener is None else listener
+        dropped = None
+        if self.bound is not None and not channel.awaited and self.unread >= self.bound.limit:
+            if self.bound.overflow != "drop_oldest":
+                return message
+            dropped = self._drop_oldest()
+        self.accepted += 1
+        if self._arrivals:
+            object.__setattr__(message, "arrival", self._arrivals)
+            self._arrivals += 1
+        channel.put(message)
+        return dropped
+
+    def listen(self, topic: str, messages: bool) -> Listener:
+        """The channel of `topic`; a new one takes over what waits in the inbox for it, in order (semantics 11)."""
+        check_topic(topic)
+        if not isinstance(messages, bool):
+            raise invalid("messages", messages, "True for whole messages or False for their payloads")
+        if self.listeners is None:
+            self.listeners = {}
+            self._arrivals = self._arrivals or 1
+        listener = self.listeners.get(topic)
+        if listener is None:
+            listener = self.listeners[topic] = Listener(topic, messages)
+            listener.refill(self.inbox.remove(lambda message: message.topic == topic))
+        elif listener.messages != messages:
+            raise invalid("messages", messages, f"{listener.messages}, as in the first listen({topic!r})")
+        return listener
+
+    def unlisten(self, channel: Channel[Any]) -> None:
+        """Close a listener's channel and put what it holds back into the inbox, in order of arrival."""
+        if not isinstance(channel, Channel):
+            raise invalid("channel", channel, "a channel that listen() returned")
+        if not isinstance(channel, Listener):
+            raise Error("this channel is not a listener's: give the one that listen() returned", kind=NOT_FOUND)
+        if channel.closed:
+            return
+        if self.listeners is None or self.listeners.get(channel.topic) is not channel:
+            raise Error(f"topic={channel.topic!r} is another process's listener", kind=NOT_FOUND)
+        del self.listeners[channel.topic]
+        unread = channel.remove(lambda message: True)
+        channel.close()
+        if unread:
+            waiting = self.inbox.remove(lambda message: True)
+            self.inbox.refill(heapq.merge(waiting, unread, key=attrgetter("arrival")))
+
+    @property
+    def unread(self) -> int:
+        """How many messages wait."""
+        if self.listeners is None:
+            return self.inbox.unread
+        return self.inbox.unread + sum(listener.unread for listener in self.listeners.values())
+
+    def _drop_oldest(self) -> Message:
+        heads: list[tuple[int, Queue[Any]]] = [
+            (head.arrival, channel)
+            for channel in (self.inbox, *(self.listeners or {}).values())
+            if (head := channel.peek()) is not None
+        ]
+        _, oldest = min(heads, key=lambda head: head[0])
+        dropped: Message = oldest.take()
+        return dropped

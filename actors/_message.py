@@ -1,0 +1,53 @@
+"""Messages: a topic, a payload, and who sent it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from actors._errors import invalid
+from actors._pid import PID
+
+
+@attrs.frozen
+class ReplyTo:
+    """Where the answer to a call goes: a process, and the number of the call there."""
+
+    pid: PID
+    call: int
+
+
+@attrs.frozen
+class Message:
+    """What a process receives.
+
+    `payload` is the value that was sent; a tuple when several were, None when none was. `sender` is None for code
+    outside any process and for a plain Temporal client.
+    """
+
+    topic: str
+    payload: Any = None
+    sender: PID | None = None
+    reply_to: ReplyTo | None = attrs.field(default=None, repr=False)
+    arrival: int = attrs.field(default=0, repr=False, eq=False)
+    """The place in the mailbox's order of arrival; written by the mailbox, and 0 while it needs no order."""
+
+
+def payload_of(values: tuple[Any, ...]) -> Any:
+    """One value as it is, several as a tuple, none as None."""
+    if len(values) == 1:
+        return values[0]
+    return values or None
+
+
+def check_topic(topic: str) -> None:
+    """Refuse what is not a user's topic.
+
+    Raises:
+        Error: kind INVALID, when `topic` is not a non-empty string or starts with `@`.
+    """
+    if type(topic) is not str or not topic:
+        raise invalid("topic", topic, "a non-empty string")
+    if topic[0] == "@":
+        raise invalid("topic", topic, "a topic that does not start with '@': those are the system's own")

@@ -1,0 +1,237 @@
+"""The node: a kernel in a trio program."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import trio
+
+from actors._dead_letters import Subscription
+from actors._duration import Duration, seconds
+from actors._entries import Target
+from actors._errors import CONFLICT, Error, invalid
+from actors._host import Description
+from actors._kernel import Dest, Kernel, Statistics
+from actors._message import Message, check_topic, payload_of
+from actors._pid import PID
+from actors._scheduler import Outside
+from actors._spawner import Spawner
+from actors._trio_functions import TrioFunctions
+from actors._trio_host import TrioScheduler, contains
+
+_neighbours: trio.lowlevel.RunVar[dict[str, Kernel]] = trio.lowlevel.RunVar("everproc_nodes")
+
+
+class Node:
+    """Processes in a trio program. Leaving the block cancels them, waits, and terminates those that are left.
+
+        async with actors.Node("web") as node:
+            pid = await node.spawn(serve, 8080)
+            print(await node.call(pid, "status"))
+
+    Its verbs are for code outside any process: messages they send have no sender.
+
+    Args:
+        name: part of the PIDs of its processes, and how other nodes know it across restarts.
+        shutdown_timeout: how long processes may take to stop when the block is left.
+
+    Raises:
+        Error: kind INVALID, when an argument is not of that form.
+    """
+
+    def __init__(self, name: str = "node", shutdown_timeout: Duration = "5s") -> None:
+        self._grace = seconds(shutdown_timeout, "shutdown_timeout")
+        incarnation = secrets.token_hex(4)
+        if not isinstance(name, str):
+            raise invalid("name", name, "a non-empty string without any of @ | { }")
+        PID(name or "", "trio", "0")
+        self._kernel = Kernel(f"{name}.{incarnation}", "trio")
+        self._state = "new"
+        self._empty: trio.Event | None = None
+
+    # Life
+
+    async def __aenter__(self) -> Node:
+        if self._state != "new":
+            raise Error(f"node {self.name} was entered before: make a new Node", kind=CONFLICT)
+        self._state = "open"
+        self._manager = trio.open_nursery()
+        self._nursery = await self._manager.__aenter__()
+        self._scheduler = TrioScheduler(self._nursery)
+        self._kernel.schedulers["trio"] = self._scheduler
+        self._kernel.functions = TrioFunctions(self._nursery)
+        self._kernel.on_empty = self._emptied
+        self._nursery.start_soon(self._scheduler.keep_time)
+        try:
+            nodes = _neighbours.get()
+        except LookupError:
+            nodes = {}
+            _neighbours.set(nodes)
+        nodes[self._kernel.name] = self._kernel
+        self._kernel.neighbours = nodes
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        try:
+            if kind is None or issubclass(kind, Exception):
+                await self._stop()
+        finally:
+            self._state = "closed"
+            self._kernel.closing = True
+            self._nursery.cancel_scope.cancel()
+            # The nursery is given what it may have caused itself, the cancellation of this block. It would wrap
+            # anything else in a group, which is for the errors of tasks and not for the block's own.
+            mine = error is not None and contains(error, trio.Cancelled)
+            try:
+                suppress = await self._manager.__aexit__(*((kind, error, traceback) if mine else (None, None, None)))
+            finally:
+                del self._kernel.neighbours[self._kernel.name]
+        return suppress and mine
+
+    async def _stop(self) -> None:
+        """Cancel all processes and wait for their end; the nursery terminates those that take too long."""
+        self._kernel.closing = True
+        for process in list(self._kernel.table.values()):
+            self._kernel.cancel_here(process, None, "shutdown", None)
+        if self._kernel.table:
+            self._empty = trio.Event()
+            with trio.move_on_after(self._grace):
+                await self._empty.wait()
+        for process in list(self._kernel.table.values()):
+            await self._kernel.terminate(None, process.pid, "the node was left")
+        if self._kernel.table:
+            self._empty = trio.Event()
+            await self._empty.wait()
+
+    def _emptied(self) -> None:
+        if self._empty is not None:
+            self._empty.set()
+
+    @property
+    def name(self) -> str:
+        """The name with its incarnation, as in the PIDs of this node."""
+        return self._kernel.name
+
+    @property
+    def kernel(self) -> Kernel:
+        """The node's table and routes: for those who add a host."""
+        return self._kernel
+
+    def _check_open(self) -> None:
+        if self._state != "open":
+            raise Error(f"node {self.name} is {self._state}: use it inside `async with`", kind=CONFLICT)
+
+    # The verbs
+
+    def spawner(
+        self,
+        name: str | None = None,
+        on: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Spawner:
+        """A `Spawner` for code outside any process."""
+        self._check_open()
+        return Spawner(
+            name,
+            on,
+            context if context is not None else {},
+            options if options is not None else {},
+            kernel=self._kernel,
+        )
+
+    async def spawn(self, target: Target, *args: Any, on: str | None = None) -> PID:
+        """As `actors.spawn`."""
+        return await self.spawner().spawn(target, *args, on=on)
+
+    async def execute(self, target: Target, *args: Any, on: str | None = None) -> Any:
+        """As `actors.execute`."""
+        return await self.spawner().execute(target, *args, on=on)
+
+    async def send(self, dest: Dest, topic: str, *payload: Any) -> bool:
+        """As `actors.send`; the message has no sender."""
+        self._check_open()
+        check_topic(topic)
+        await trio.lowlevel.checkpoint()
+        return await self._kernel.send(dest, Message(topic, payload_of(payload)))
+
+    async def call(self, dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") -> Any:
+        """As `actors.call`."""
+        self._check_open()
+        check_topic(topic)
+        within = seconds(timeout, "timeout")
+        return await self._kernel.call(Outside(self._scheduler), None, dest, topic, payload_of(payload), within)
+
+    async def terminate(self, dest: Dest, reason: str = "") -> bool:
+        """As `actors.terminate`."""
+        self._check_open()
+        if not isinstance(reason, str):
+            raise invalid("reason", reason, "a string")
+        await trio.lowlevel.checkpoint()
+        return await self._kernel.terminate(None, dest, reason)
+
+    async def cancel(self, dest: Dest, deadline: Duration | None = None, reason: str = "") -> bool:
+        """As `actors.cancel`."""
+        self._check_open()
+        if not isinstance(reason, str):
+            raise invalid("reason", reason, "a string")
+        within = None if deadline is None else seconds(deadline, "deadline")
+        await trio.lowlevel.checkpoint()
+        return await self._kernel.cancel(None, dest, reason, within)
+
+    # Looking in
+
+    async def describe(self, dest: Dest) -> Description:
+        """As `actors.describe`."""
+        self._check_open()
+        return await self._kernel.describe(dest)
+
+    def processes(self) -> Iterator[Description]:
+        """All local processes, oldest first."""
+        return self._kernel.processes()
+
+    def statistics(self) -> Statistics:
+        """Counts of processes, spawns, exits by reason, names and dead letters."""
+        return self._kernel.statistics()
+
+    def dead_letters(self) -> Subscription:
+        """Messages that no mailbox takes from now on, as a channel, and how many there were so far."""
+        return self._kernel.dead_letters.subscribe()
+
+    def whereis(self, name: str) -> PID | None:
+        """The process that is registered under a name."""
+        return self._kernel.names.get(name)
+
+
+def run(main: Target, *args: Any, name: str = "main") -> Any:
+    """Run a node with `main` as its first process; when that ends, the others are stopped.
+
+        actors.run(main, 1, 2)
+
+    Returns:
+        What `main` returns.
+
+    Raises:
+        Error: what `main` raises; another exception than `Error` as its cause.
+    """
+
+    async def program() -> Any:
+        async with Node(name) as node:
+            return await node.execute(main, *args)
+
+    try:
+        return trio.run(program)
+    except BaseExceptionGroup as group:
+        # A Ctrl-C or sys.exit() that hit a process arrives in the group of the node's tasks.
+        for kind in (KeyboardInterrupt, SystemExit):
+            found = group.split(kind)[0]
+            while isinstance(found, BaseExceptionGroup):
+                found = found.exceptions[0]
+            if found is not None:
+                raise found from None
+        raise

@@ -1,0 +1,57 @@
+"""PIDs: who a process is."""
+
+from __future__ import annotations
+
+import re
+
+import attrs
+
+from actors._errors import invalid
+
+_TEXT = re.compile(r"\{([^@|{}]+)@([^@|{}]+)\|(.+)\}", re.DOTALL)
+
+
+@attrs.frozen(order=True, hash=False, repr=False)
+class PID:
+    """The identity of a process: frozen, hashable, ordered, and the same text wherever it is read.
+
+    A local process has the node `name.incarnation`, so that a PID from before a restart never reaches a stranger.
+    A durable process has the node `namespace`, the host `temporal` and its workflow id.
+
+        PID.parse("{web.k3x9@trio|17}") == PID("web.k3x9", "trio", "17")
+    """
+
+    node: str
+    host: str
+    id: str
+
+    def __attrs_post_init__(self) -> None:
+        for name, text in (("node", self.node), ("host", self.host)):
+            if not isinstance(text, str) or not text or not _PLAIN(text):
+                raise invalid(name, text, "a non-empty string without any of @ | { }")
+        if not isinstance(self.id, str) or not self.id:
+            raise invalid("id", self.id, "a non-empty string")
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __str__(self) -> str:
+        return f"{{{self.node}@{self.host}|{self.id}}}"
+
+    def __repr__(self) -> str:
+        return f"<{self.node}@{self.host}|{self.id}>"
+
+    @classmethod
+    def parse(cls, text: str) -> PID:
+        """The PID that `str(pid)` wrote.
+
+        Raises:
+            Error: kind INVALID, when the text is not a PID.
+        """
+        match = _TEXT.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise invalid("text", text, "a PID such as {node@host|id}")
+        return cls(*match.groups())
+
+
+_PLAIN = re.compile(r"[^@|{}]+").fullmatch

@@ -1,0 +1,242 @@
+"""One process: its tasks, what is known about it, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors._channel import Queue
+from actors._entries import Entry
+from actors._errors import CANCELED, CONFLICT, Error
+from actors._events import Event, Exit, MonitorRef, Reason, Result
+from actors._mailbox import Bound, Mailbox
+from actors._pid import PID
+from actors._scheduler import TURNS, Cancellable, Caller, Scheduler, caller
+
+if TYPE_CHECKING:
+    from actors._kernel import Kernel
+
+ambient: ContextVar[Mapping[str, Any] | None] = ContextVar("everproc_ambient", default=None)
+"""The context of a function that runs for a process; where it is not set, the process's own counts."""
+
+
+@attrs.frozen
+class Options:
+    """What `set_options` sets."""
+
+    trap_links: bool = False
+
+
+class Upgrade(BaseException):
+    """Unwinds a task whose process becomes other code. Not an error: user code that catches errors lets it pass."""
+
+
+@attrs.frozen
+class _Ending:
+    """How a process will have ended. `forced` stands whatever the function still does; else its own end counts."""
+
+    reason: Reason
+    result: Result
+    forced: bool
+
+
+class Process(Caller):
+    """A process as its kernel sees it.
+
+    Life: `begin` starts the main task; `task_ended` is told of each task's end. When the main task has ended, the
+    others are cancelled; when all have ended, the process is buried, or begins anew if it was upgraded.
+
+    What few processes use is made on first use, and None until then.
+    """
+
+    __slots__ = (
+        "pid",
+        "kernel",
+        "entry",
+        "parent",
+        "context",
+        "options",
+        "mailbox",
+        "events",
+        "events_opened",
+        "watchers",
+        "monitors",
+        "links",
+        "names",
+        "owned",
+        "started",
+        "alive",
+        "_main",
+        "_others",
+        "_ending",
+        "_successor",
+        "_outcome",
+        "__weakref__",
+    )
+
+    def __init__(
+        self,
+        pid: PID,
+        kernel: Kernel,
+        scheduler: Scheduler,
+        entry: Entry,
+        parent: PID | None,
+        context: Mapping[str, Any],
+        bound: Bound | None,
+    ) -> None:
+        self.pid = pid
+        self.kernel = kernel
+        self.scheduler = scheduler
+        self.turns = TURNS
+        self.entry = entry
+        self.parent = parent
+        self.context = context
+        self.options = _DEFAULTS
+        self.mailbox = Mailbox(bound)
+        self.events: Queue[Event] | None = None
+        self.events_opened = False
+        self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
+        self.monitors: dict[MonitorRef, PID] | None = None
+        self.links: dict[PID, None] | None = None  # ordered, so that all hosts tell the links in the same order
+        self.names: set[str] | None = None
+        self.owned: set[Cancellable] | None = None
+        self.started = scheduler.time()
+        self.alive = True
+        self._main: object | None = None
+        self._others: dict[object, None] | None = None
+        self._ending: _Ending | None = None
+        self._successor: tuple[Entry, tuple[Any, ...]] | None = None
+        self._outcome: tuple[Reason, Result] | None = None
+
+    async def pause(self) -> None:
+        """Let others run; raises if the process is being ended."""
+        if self._ending is None:
+            self.turns = TURNS
+        await self.scheduler.checkpoint()
+
+    def put_event(self, event: Event) -> None:
+        """Add to what `events()` gives."""
+        if self.events is None:
+            self.events = Queue()
+        self.events.put(event)
+
+    def own(self, thing: Cancellable) -> None:
+        """Have something cancelled when the process has ended: a timer, a call of a function."""
+        if self.owned is None:
+            self.owned = set()
+        self.owned.add(thing)
+
+    def disown(self, thing: Cancellable) -> None:
+        """Undo `own`; fine when it was done before."""
+        if self.owned is not None:
+            self.owned.discard(thing)
+
+    # Tasks
+
+    def begin(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        """Start the main task."""
+        self._main = self.scheduler.start(self, function, args)
+
+    def start_soon(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        """Start another task, which ends with the process at the latest."""
+        if self._others is None:
+            self._others = {}
+        task = self.scheduler.start(self, function, args)
+        self._others[task] = None
+        if self._ending is not None or self._main is None:
+            self.scheduler.cancel(task)
+
+    @property
+    def tasks(self) -> list[object]:
+        """The tasks that have not ended, the main one first."""
+        return [*(() if self._main is None else (self._main,)), *(self._others or ())]
+
+    def task_ended(self, task: object, value: Any, error: BaseException | None, cancelled: bool) -> None:
+        """A task of this process has ended: with a value, with an error, or by its cancellation."""
+        if task is self._main:
+            self._main = None
+            self._outcome = self._outcome_of(value, error, cancelled)
+            for other in self._others or ():
+                self.scheduler.cancel(other)
+        else:
+            assert self._others is not None
+            del self._others[task]
+            if error is not None and not _is_upgrade(error):
+                self.end("error", Error.of(error))
+        if self._main is None and not self._others:
+            self._finish()
+
+    def _outcome_of(self, value: Any, error: BaseException | None, cancelled: bool) -> tuple[Reason, Result]:
+        if cancelled or _is_upgrade(error):
+            if self._ending is not None:
+                return self._ending.reason, self._ending.result
+            return "terminated", Result(error=Error("the host stopped", kind=CANCELED))
+        if error is not None:
+            return "error", Result(error=Error.of(error))
+        return "normal", Result(value)
+
+    # The end
+
+    def end(self, reason: Reason, error: Error, forced: bool = True) -> None:
+        """Cancel all tasks; the process has then ended for `reason`.
+
+        Of several endings the first counts, but a forced one counts more than one that only asks.
+        """
+        if self._ending is None or (forced and not self._ending.forced):
+            self._ending = _Ending(reason, Result(error=error), forced)
+        self.turns = 0
+        for task in self.tasks:
+            self.scheduler.cancel(task)
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is being ended from outside its function."""
+        return self._ending is not None
+
+    def upgrade(self, entry: Entry, args: tuple[Any, ...]) -> Upgrade:
+        """Become other code once all tasks have unwound; the caller raises what this returns."""
+        self._successor = (entry, args)
+        if self._main is not None:
+            self.scheduler.cancel(self._main)
+        return Upgrade()
+
+    def _finish(self) -> None:
+        outcome, self._outcome = self._outcome, None
+        assert outcome is not None
+        if self._ending is not None and self._ending.forced:
+            outcome = (self._ending.reason, self._ending.result)
+        elif self._successor is not None and self._ending is None:
+            (self.entry, args), self._successor = self._successor, None
+            self.begin(self.entry.function, args)
+            return
+        for thing in list(self.owned or ()):
+            thing.cancel()
+        self.kernel.bury(self, *outcome)
+
+
+_DEFAULTS = Options()
+
+
+def _is_upgrade(error: BaseException | None) -> bool:
+    """Whether nothing but an upgrade ended the task; trio's nurseries wrap it in groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(Upgrade)[1] is None
+    return isinstance(error, Upgrade)
+
+
+def running_process() -> Process:
+    """The process that makes the call.
+
+    Raises:
+        Error: kind CONFLICT, when the code runs outside any process.
+    """
+    process = caller.get()
+    if not isinstance(process, Process):
+        raise Error(
+            "this call needs a running process: spawn one, or use the same verb of a node, such as node.send(...)",
+            kind=CONFLICT,
+        )
+    return process

@@ -1,0 +1,148 @@
+"""What the kernel needs from whoever runs its tasks, and the one way in which a task waits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actors._errors import CONFLICT, Error
+
+if TYPE_CHECKING:
+    from actors._process import Process
+
+
+class Cancellable(Protocol):
+    """Something that can be called off: a timer, a call of a function."""
+
+    def cancel(self) -> None:
+        """Call it off; nothing happens when it is over, or was cancelled before."""
+
+
+Timer = Cancellable
+"""A function that will be called later."""
+
+
+class Wait:
+    """A task that is parked, and how it is woken.
+
+    Invariant: it is woken at most once. Whoever wakes it, or the scheduler that cancels it (`abandon`), first takes it
+    out of every place where somebody else could find it.
+    """
+
+    __slots__ = ("scheduler", "task")
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.task = scheduler.running()
+
+    def wake(self, value: Any = None) -> None:
+        """Let the task go on; `park` returns `value` there."""
+        self.scheduler.wake(self.task, value)
+
+    def abandon(self) -> None:
+        """Leave no trace of the wait: its task was cancelled."""
+
+
+class Scheduler(Protocol):
+    """Runs tasks for the kernel. The kernel asks for nothing else of trio, of a trampoline or of a workflow.
+
+    Cancellation is level-triggered, as trio's: once a task is cancelled, each of its awaits raises, except in `shield`.
+    """
+
+    def start(
+        self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    ) -> object:
+        """Start a task of `process`, which first runs some time after this returns.
+
+        When it has ended, however it did, the scheduler calls `process.task_ended(task, value, error, cancelled)`.
+        """
+        ...
+
+    def cancel(self, task: object) -> None:
+        """Have the awaits of a task raise from now on, the one it is parked in included."""
+
+    def running(self) -> object:
+        """The task that is running."""
+
+    async def park(self, wait: Wait) -> Any:
+        """Suspend the running task until `wake`; if it is cancelled before, call `wait.abandon()` and raise."""
+
+    def wake(self, task: Any, value: Any) -> None:
+        """Make a parked task runnable. From then on a cancellation can no longer take `value` away."""
+
+    async def checkpoint(self) -> None:
+        """Let others run, and raise if the task is cancelled."""
+
+    def shield(self) -> AbstractContextManager[Any]:
+        """A block in which the running task's awaits do not raise for a cancellation."""
+        ...
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+        """Call a function that does not wait, `delay` seconds from now."""
+        ...
+
+    def time(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+    def now(self) -> datetime:
+        """The date and time, aware, in UTC."""
+        ...
+
+    def random_bytes(self, count: int) -> bytes:
+        """`count` random bytes, fit for keys where the host can give such."""
+        ...
+
+    def stack(self, task: Any) -> list[str]:
+        """Where a parked task stands, outermost first, as `file:line function`; for people."""
+        ...
+
+
+class Caller:
+    """Who makes a call: a process, or code outside any.
+
+    `turns` is how many operations it may still do before it has to let others run (semantics 15). Outside code has
+    none, so each of its waits is a checkpoint. A cancelled process has none either, so its next call raises.
+    """
+
+    __slots__ = ("scheduler", "turns")
+
+    scheduler: Scheduler
+    turns: int
+
+    async def pause(self) -> None:
+        """Let others run, with a fresh budget afterwards."""
+        await self.scheduler.checkpoint()
+
+
+class Outside(Caller):
+    """Code that runs outside any process, on a scheduler that it was given: none, until a host says otherwise."""
+
+    __slots__ = ()
+
+    def __init__(self, scheduler: Scheduler | None = None) -> None:
+        self.turns = 0
+        if scheduler is not None:
+            self.scheduler = scheduler
+
+    async def pause(self) -> None:
+        """As `Caller.pause`; says what is wrong when there is no scheduler at all."""
+        if not hasattr(self, "scheduler"):
+            raise Error(
+                "channels and waits need a running node: use actors.run(...) or `async with actors.Node(...)`",
+                kind=CONFLICT,
+            )
+        await self.scheduler.checkpoint()
+
+
+OUTSIDE = Outside()
+"""The caller wherever nobody has set another. The trio host lends it trio's own scheduler."""
+
+caller: ContextVar[Caller] = ContextVar("everproc_caller", default=OUTSIDE)
+"""Who is running: each task of a process has its process here."""
+
+TURNS = 256
+"""How many operations a process does before it lets others run."""

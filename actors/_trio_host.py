@@ -1,0 +1,156 @@
+"""The trio host: each task of a process is a trio task, so any trio call works in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+import outcome
+import trio
+
+from actors._errors import CONFLICT, Error
+from actors._process import Process
+from actors._scheduler import OUTSIDE, Timer, Wait, caller
+from actors._timers import HeapTimer, Timers
+
+
+class TrioTask:
+    """A task of a process, and the scope that ends it."""
+
+    __slots__ = ("process", "scope", "task")
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.scope = trio.CancelScope()
+        self.task: trio.lowlevel.Task | None = None
+
+
+class PlainTrio:
+    """How code outside any process waits in trio: the part of a scheduler that needs no node."""
+
+    def running(self) -> trio.lowlevel.Task:
+        """As `Scheduler.running`."""
+        try:
+            return trio.lowlevel.current_task()
+        except RuntimeError:
+            raise Error(
+                "channels and waits need a running node: use actors.run(...) or `async with actors.Node(...)`",
+                kind=CONFLICT,
+            ) from None
+
+    async def park(self, wait: Wait) -> Any:
+        """As `Scheduler.park`."""
+
+        def abandon(_: object) -> trio.lowlevel.Abort:
+            wait.abandon()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        return await trio.lowlevel.wait_task_rescheduled(abandon)
+
+    def wake(self, task: trio.lowlevel.Task, value: Any) -> None:
+        """As `Scheduler.wake`."""
+        trio.lowlevel.reschedule(task, outcome.Value(value))
+
+    async def checkpoint(self) -> None:
+        """As `Scheduler.checkpoint`."""
+        self.running()
+        await trio.lowlevel.checkpoint()
+
+    def shield(self) -> AbstractContextManager[Any]:
+        """As `Scheduler.shield`."""
+        return trio.CancelScope(shield=True)
+
+    def time(self) -> float:
+        """As `Scheduler.time`."""
+        return trio.current_time()
+
+    def now(self) -> datetime:
+        """As `Scheduler.now`."""
+        return datetime.now(UTC)
+
+    def random_bytes(self, count: int) -> bytes:
+        """As `Scheduler.random_bytes`."""
+        return os.urandom(count)
+
+
+class TrioScheduler(PlainTrio):
+    """Runs processes as trio tasks in the nursery of their node."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._timers = Timers()
+        self._alarm: trio.CancelScope | None = None
+
+    def start(
+        self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    ) -> TrioTask:
+        """As `Scheduler.start`."""
+        task = TrioTask(process)
+        self._nursery.start_soon(self._run, task, function, args, name=function)
+        return task
+
+    async def _run(
+        self, task: TrioTask, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    ) -> None:
+        process = task.process
+        task.task = trio.lowlevel.current_task()
+        caller.set(process)
+        value = error = None
+        try:
+            with task.scope:
+                value = await function(*args)
+        except BaseException as exception:
+            error = exception
+        stopped = error is not None and contains(error, trio.Cancelled)
+        try:
+            process.task_ended(task, value, error, stopped or (error is None and task.scope.cancelled_caught))
+            if error is not None and (stopped or contains(error, KeyboardInterrupt, SystemExit)):
+                raise error  # not this process's own end: the program's
+        finally:
+            del error
+
+    def cancel(self, task: object) -> None:
+        """As `Scheduler.cancel`."""
+        assert isinstance(task, TrioTask)
+        task.scope.cancel()
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+        """As `Scheduler.call_later`."""
+        deadline = trio.current_time() + delay
+        timer: HeapTimer = self._timers.add(deadline, function)
+        if self._alarm is not None and deadline < self._alarm.deadline:
+            self._alarm.deadline = deadline
+        return timer
+
+    async def keep_time(self) -> None:
+        """The one task that waits for all timers of the node."""
+        while True:
+            self._timers.fire(trio.current_time())
+            with trio.CancelScope(deadline=self._timers.next()) as self._alarm:
+                await trio.sleep_forever()
+
+    def stack(self, task: Any) -> list[str]:
+        """As `Scheduler.stack`."""
+        if task.task is None:
+            return []
+        return [
+            f"{os.path.basename(frame.f_code.co_filename)}:{line} {frame.f_code.co_name}"
+            for frame, line in task.task.iter_await_frames()
+            if frame.f_code is not _RUN
+        ]
+
+
+_RUN = TrioScheduler._run.__code__
+
+
+def contains(error: BaseException, *kinds: type[BaseException]) -> bool:
+    """Whether `error` is one of `kinds`, or a group that holds one."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(kinds)[0] is not None
+    return isinstance(error, kinds)
+
+
+OUTSIDE.scheduler = PlainTrio()  # type: ignore[assignment]

@@ -1,0 +1,53 @@
+"""Registered names of processes: `await actors.names.register("counter")`, then `actors.send("counter", ...)`.
+
+A name belongs to one live process and is free again before anyone learns of its death (semantics 4, 32).
+"""
+
+from __future__ import annotations
+
+from actors._errors import NOT_FOUND, Error, invalid
+from actors._kernel import Kernel
+from actors._pid import PID
+from actors._process import Process, running_process
+
+__all__ = ["lookup", "register", "unregister"]
+
+
+async def register(name: str, scope: str = "node") -> None:
+    """Give the running process a name. A process may have several; the same name again is fine.
+
+    Raises:
+        Error: kind ALREADY_EXISTS with the holder's PID in `details["pid"]`, or INVALID for what is no name.
+    """
+    process = running_process()
+    _kernel(process, scope).register(name, process)
+
+
+async def lookup(name: str, scope: str = "node") -> PID:
+    """The PID that has the name.
+
+    Raises:
+        Error: kind NOT_FOUND, when nobody has it.
+    """
+    _check(name)
+    pid = _kernel(running_process(), scope).names.get(name)
+    if pid is None:
+        raise Error(f"name={name!r} is not registered on this node", kind=NOT_FOUND, details={"name": name})
+    return pid
+
+
+async def unregister(name: str, scope: str = "node") -> bool:
+    """Free a name, whoever has it; False when nobody has."""
+    _check(name)
+    return _kernel(running_process(), scope).unregister(name)
+
+
+def _check(name: str) -> None:
+    if not isinstance(name, str) or not name:
+        raise invalid("name", name, "a non-empty string")
+
+
+def _kernel(process: Process, scope: str) -> Kernel:
+    if scope != "node":
+        raise invalid("scope", scope, '"node"')
+    return process.kernel
