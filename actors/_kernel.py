@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -12,9 +11,8 @@ from typing import Any, NamedTuple
 import attrs
 
 from actors import _relations as relations
-from actors._channel import Channel, Queue
+from actors._channel import Queue
 from actors._dead_letters import DeadLetters
-from actors._entries import Entry
 from actors._errors import (
     ALREADY_EXISTS,
     CANCELED,
@@ -192,6 +190,10 @@ class Kernel:
             self.deliver(process, message)
         process.begin(request.entry.function, request.args)
         return process.pid
+
+    def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
+        """An upgraded process has unwound its old code: start the new. A durable one continues as new instead."""
+        process.begin(process.entry.function, args)
 
     # Messages
 

@@ -14,7 +14,7 @@ from actors._errors import CANCELED, CONFLICT, Error
 from actors._events import Event, Exit, MonitorRef, Reason, Result
 from actors._mailbox import Bound, Mailbox
 from actors._pid import PID
-from actors._scheduler import TURNS, Cancellable, Caller, Scheduler, caller
+from actors._scheduler import TURNS, Caller, Cancellable, Scheduler, caller
 
 if TYPE_CHECKING:
     from actors._kernel import Kernel
@@ -100,7 +100,9 @@ class Process(Caller):
         self.events_opened = False
         self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
         self.monitors: dict[MonitorRef, PID] | None = None
-        self.links: dict[PID, None] | None = None  # ordered, so that all hosts tell the links in the same order
+        self.links: dict[PID, None] | None = (
+            None  # ordered, so that all hosts tell the links in the same order
+        )
         self.names: set[str] | None = None
         self.owned: set[Cancellable] | None = None
         self.started = scheduler.time()
@@ -210,7 +212,7 @@ class Process(Caller):
             outcome = (self._ending.reason, self._ending.result)
         elif self._successor is not None and self._ending is None:
             (self.entry, args), self._successor = self._successor, None
-            self.begin(self.entry.function, args)
+            self.kernel.succeed(self, args)
             return
         for thing in list(self.owned or ()):
             thing.cancel()
