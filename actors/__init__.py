@@ -43,7 +43,8 @@ from actors._api import (
 )
 from actors._channel import Channel, Picked, Queue, Sending, select
 from actors._context import current_context
-from actors._dead_letters import DeadLetter, Subscription
+from actors._dead_letters import DeadLetter
+from actors._description import Description, Statistics
 from actors._duration import Duration, option_seconds, seconds
 from actors._entries import Entry, Namespace, Target, process_entry
 from actors._errors import (
@@ -76,19 +77,30 @@ from actors._events import (
     Reason,
     Result,
 )
-from actors._functions import Attempt, CallOptions, FunctionCall, FunctionHost, FunctionInfo, attempt
+from actors._functions import (
+    Attempt,
+    CallOptions,
+    FunctionCall,
+    FunctionHost,
+    FunctionInfo,
+    Future,
+    RetryPolicy,
+    attempt,
+)
+from actors._green_host import in_trio
 from actors._groups import GroupChange
-from actors._host import Description, Host, SpawnRequest
-from actors._kernel import Dest, Kernel, Statistics
+from actors._host import Host, SpawnFunction, SpawnRequest
+from actors._kernel import Kernel
 from actors._message import Message, ReplyTo, check_topic, payload_of
 from actors._node import Node, run
-from actors._pid import PID
+from actors._pid import PID, Dest
 from actors._process import Options, Process, ambient, running_process
-from actors._relations import gone
-from actors._scheduler import OUTSIDE, Cancellable, Caller, Scheduler, Timer, Wait, caller
+from actors._relations import exit_sink, gone
+from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
 from actors._spawner import Spawner
 from actors._timers import Timers
 
+# For whoever writes processes, and programs that run them.
 __all__ = [
     "ALREADY_EXISTS",
     "CANCEL",
@@ -100,34 +112,22 @@ __all__ = [
     "KINDS",
     "LINK_DOWN",
     "NOT_FOUND",
-    "OUTSIDE",
     "PERMISSION_DENIED",
     "PID",
     "RATE_LIMITED",
     "TIMEOUT",
     "UNAVAILABLE",
     "UNKNOWN",
-    "Attempt",
-    "CallOptions",
-    "Caller",
     "Cancel",
-    "Cancellable",
     "Channel",
     "ChannelClosed",
     "DeadLetter",
-    "Description",
     "Dest",
     "Duration",
-    "Entry",
     "Error",
     "Event",
     "Exit",
-    "FunctionCall",
-    "FunctionHost",
-    "FunctionInfo",
     "GroupChange",
-    "Host",
-    "Kernel",
     "Kind",
     "LinkDown",
     "Message",
@@ -136,54 +136,33 @@ __all__ = [
     "Node",
     "Options",
     "Picked",
-    "Process",
-    "Queue",
     "Reason",
-    "ReplyTo",
     "Result",
-    "Scheduler",
     "Sending",
-    "SpawnRequest",
     "Spawner",
-    "Statistics",
-    "Subscription",
     "Target",
     "Ticker",
-    "Timer",
-    "Timers",
-    "Wait",
     "after",
-    "ambient",
-    "attempt",
     "call",
-    "caller",
     "cancel",
-    "check_topic",
     "context",
-    "current_context",
     "describe",
     "events",
     "every",
     "execute",
     "funcs",
     "get_options",
-    "gone",
     "groups",
+    "in_trio",
     "inbox",
-    "invalid",
     "link",
     "listen",
     "monitor",
     "names",
     "now",
-    "option_seconds",
-    "payload_of",
-    "process_entry",
     "random_bytes",
     "reply",
     "run",
-    "running_process",
-    "seconds",
     "select",
     "self_pid",
     "send",
@@ -202,4 +181,46 @@ __all__ = [
     "unmonitor",
     "upgrade",
     "uuid4",
+]
+
+# For whoever writes a host: another place where processes or functions run.
+__all__ += [
+    "OUTSIDE",
+    "Attempt",
+    "CallOptions",
+    "Caller",
+    "Description",
+    "Entry",
+    "FunctionCall",
+    "FunctionHost",
+    "FunctionInfo",
+    "Future",
+    "Host",
+    "Kernel",
+    "Outside",
+    "Parking",
+    "Process",
+    "Queue",
+    "ReplyTo",
+    "RetryPolicy",
+    "Scheduler",
+    "SpawnFunction",
+    "SpawnRequest",
+    "Statistics",
+    "Timer",
+    "Timers",
+    "Wait",
+    "ambient",
+    "attempt",
+    "caller",
+    "check_topic",
+    "current_context",
+    "exit_sink",
+    "gone",
+    "invalid",
+    "option_seconds",
+    "payload_of",
+    "process_entry",
+    "running_process",
+    "seconds",
 ]

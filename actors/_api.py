@@ -15,14 +15,13 @@ from typing import Any, Literal, overload
 import attrs
 
 from actors._channel import Channel, Queue
+from actors._description import Description
 from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
 from actors._errors import INVALID, Error, invalid
 from actors._events import Event, MonitorRef
-from actors._host import Description
-from actors._kernel import Dest
 from actors._message import Message, check_topic, payload_of
-from actors._pid import PID
+from actors._pid import PID, Dest
 from actors._process import Options, Process, running_process
 from actors._scheduler import TURNS, Timer, Wait, caller
 from actors._spawner import Spawner
@@ -70,9 +69,7 @@ def spawner(
     options: Mapping[str, Any] | None = None,
 ) -> Spawner:
     """A `Spawner`, to say more about a spawn than its function and host."""
-    return Spawner(
-        name, on, context if context is not None else {}, options if options is not None else {}
-    )
+    return Spawner(name, on, context if context is not None else {}, options if options is not None else {})
 
 
 async def terminate(dest: Dest, reason: str = "") -> bool:
@@ -182,7 +179,9 @@ async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") 
     process = await _turn()
     check_topic(topic)
     within = seconds(timeout, "timeout")
-    return await process.kernel.call(process, process.pid, dest, topic, payload_of(payload), within)
+    return await process.kernel.calls.make(
+        process.scheduler, process.pid, dest, topic, payload_of(payload), within
+    )
 
 
 async def reply(message: Message, *payload: Any) -> bool:
@@ -308,7 +307,7 @@ class Ticker(Queue[datetime]):
     __slots__ = ("_process", "_length", "_repeat", "_timer", "_due")
 
     def __init__(self, process: Process, length: float, repeat: bool) -> None:
-        Queue.__init__(self)
+        super().__init__()
         self._process = process
         self._length = length
         self._repeat = repeat
@@ -341,7 +340,7 @@ class Ticker(Queue[datetime]):
     def close(self) -> None:
         """As `Channel.close`, and `stop`."""
         self._disarm()
-        Queue.close(self)
+        super().close()
 
     def reset(self, duration: Duration | None = None) -> None:
         """Start anew from now, with a new length if given; a tick that waits is dropped."""

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from actors._errors import ChannelClosed, invalid
-from actors._scheduler import TURNS, Scheduler, Wait, caller
+from actors._scheduler import TURNS, Parking, Wait, caller
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class _Place(Wait):
     previous: _Place | None
     next: _Place | None
 
-    def __init__(self, scheduler: Scheduler, channel: Channel[Any], sending: bool, value: Any) -> None:
+    def __init__(self, scheduler: Parking, channel: Channel[Any], sending: bool, value: Any) -> None:
         Wait.__init__(self, scheduler)
         self.channel = channel
         self.sending = sending
@@ -159,7 +159,7 @@ class Channel(Generic[T]):
         by.turns -= 1
         if by.turns < 0:
             await by.pause()
-        if self._buffer or self._senders is not None and self._senders.first is not None:
+        if self._buffer or (self._senders is not None and self._senders.first is not None):
             return self.take()
         if self._closed:
             raise ChannelClosed("this channel is closed and drained")
@@ -203,8 +203,11 @@ class Channel(Generic[T]):
         """Take no more values: those buffered can still be received, whoever waits is told. Closing twice is fine."""
         self._closed = True
         for queue in (self._receivers, self._senders):
-            while queue is not None and (place := queue.pop()) is not None:
-                place.fire(None, ok=False)
+            while queue is not None and (place := queue.first) is not None:
+                # A select that both sends and receives here takes the case that was given first.
+                first = next((case for case in place.siblings if case.channel is self), place)
+                self.leave(first)
+                first.fire(None, ok=False)
 
     def sending(self, value: T) -> Sending[T]:
         """A case for `select` that sends `value` here."""
@@ -223,7 +226,7 @@ class Channel(Generic[T]):
 
     def offers(self) -> bool:
         """Whether a value is there to be received."""
-        return bool(self._buffer) or self._senders is not None and self._senders.first is not None
+        return bool(self._buffer) or (self._senders is not None and self._senders.first is not None)
 
     def accepts(self) -> bool:
         """Whether a value can be sent at once."""
@@ -281,7 +284,7 @@ class Queue(Channel[T]):
     __slots__ = ()
 
     def __init__(self) -> None:
-        Channel.__init__(self)
+        super().__init__()
         self._capacity = math.inf
 
     def put(self, value: T) -> None:
@@ -335,7 +338,7 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
 
     Raises:
         ChannelClosed: when a send case finds its channel closed.
-        Error: kind INVALID, when a case is neither a channel nor `channel.sending(value)`, or there is none to wait for.
+        Error: kind INVALID, when a case is neither a channel nor `channel.sending(value)`, or there is no case.
     """
     if not cases and not default:
         raise invalid("cases", cases, "at least one channel to wait for (or default=True)")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import attrs
 
 from actors._channel import Channel, Queue
@@ -21,7 +19,8 @@ class DeadLetter:
     message: Message
 
 
-class Subscription(NamedTuple):
+@attrs.frozen
+class Subscription:
     """Dead letters from now on, and how many there were so far.
 
     The channel holds the latest 1000; close it to end the subscription.

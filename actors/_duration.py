@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import timedelta
 
@@ -31,7 +30,7 @@ def seconds(value: Duration, name: str) -> float:
     elif isinstance(value, str) and _WHOLE.fullmatch(value):
         length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        raise invalid(name, value, f'{_FORM}; for {value} seconds write "{value}s"')
+        raise invalid(name, value, f'{_FORM}; for {value:g} seconds write "{value:g}s"')
     else:
         raise invalid(name, value, _FORM)
     if not 0 <= length <= _LONGEST:
@@ -41,8 +40,10 @@ def seconds(value: Duration, name: str) -> float:
 
 def option_seconds(value: Duration | float, name: str) -> float:
     """As `seconds`, for option tables, where a bare number is milliseconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not (math.isfinite(value) and 0 <= value / 1000 <= _LONGEST):
-            raise invalid(name, value, "milliseconds, finite and not negative")
-        return value / 1000
-    return seconds(value, name)
+    if isinstance(value, str | timedelta):
+        return seconds(value, name)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise invalid(name, value, f"{_FORM}, or a number of milliseconds")
+    if not 0 <= value <= _LONGEST * 1000:
+        raise invalid(name, value, "milliseconds, finite and not negative")
+    return value / 1000

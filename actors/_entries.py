@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 import attrs
 
@@ -76,6 +76,7 @@ class Namespace:
     @overload
     def process(
         self,
+        /,
         *,
         worker: str | None = None,
         name: str | None = None,
@@ -124,7 +125,7 @@ class Namespace:
     def function(self, function: F, /) -> F: ...
     @overload
     def function(
-        self, *, worker: str | None = None, name: str | None = None, local: bool = False
+        self, /, *, worker: str | None = None, name: str | None = None, local: bool = False
     ) -> Callable[[F], F]: ...
     def function(
         self,
@@ -200,13 +201,10 @@ def process_entry(target: Target, name: str = "target") -> Entry:
     Raises:
         Error: kind NOT_FOUND for an unknown id, INVALID for what is neither an id nor an async function.
     """
-    if isinstance(target, str):
-        entry = _entry(target)
-    else:
-        entry = getattr(target, _MARK, None)
-        if entry is None:
-            check_async(target, name)
-            return _anonymous(target)
+    entry: Entry | None = _entry(target) if isinstance(target, str) else getattr(target, _MARK, None)
+    if entry is None:
+        check_async(target, name)
+        return _anonymous(cast("Callable[..., Any]", target))
     if entry.kind != "process":
         raise invalid(name, target, f"a process; {entry.id} is a function: use funcs.call")
     return entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
@@ -36,7 +36,8 @@ UNKNOWN: Final = "UNKNOWN"
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 
 _RETRYABLE: Final[Mapping[str, bool | None]] = {
-    kind: kind in (TIMEOUT, UNAVAILABLE, RATE_LIMITED, INTERNAL) if kind != UNKNOWN else None for kind in KINDS
+    kind: kind in (TIMEOUT, UNAVAILABLE, RATE_LIMITED, INTERNAL) if kind != UNKNOWN else None
+    for kind in KINDS
 }
 
 
@@ -128,6 +129,15 @@ def _restore(
     error = cls.__new__(cls, message)
     Error.__init__(error, message, kind=kind, retryable=retryable, details=details)
     return error
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions that a group holds, of its inner groups too; an exception that is no group, itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
 
 
 class ChannelClosed(Exception):

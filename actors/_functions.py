@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import attrs
 
@@ -31,7 +31,7 @@ class RetryPolicy:
     non_retryable_error_types: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, table: object, name: str) -> RetryPolicy:
+    def parse(cls, table: Mapping[str, Any], name: str) -> RetryPolicy:
         """Read the table of an option such as `activity.retry_policy`.
 
         Raises:
@@ -88,10 +88,11 @@ def _attempts(value: Any, name: str) -> int:
 def _kinds(value: Any, name: str) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
         raise invalid(name, value, f"a list of error kinds, of {', '.join(KINDS)}")
-    for kind in value:
+    kinds = tuple(cast("Iterable[Any]", value))
+    for kind in kinds:
         if kind not in KINDS:
             raise invalid(name, kind, f"error kinds, of {', '.join(KINDS)}")
-    return tuple(value)
+    return kinds
 
 
 _RETRY_FIELDS: dict[str, Callable[[Any, str], Any]] = {
@@ -254,8 +255,8 @@ class Executor:
         Error: kind INVALID, for an unknown option or a bad value, when it is given.
     """
 
-    options: Mapping[str, Any] = attrs.field(factory=dict)
-    context: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.options, Mapping):
@@ -346,7 +347,9 @@ def running_attempt() -> Attempt:
     """
     current = attempt.get()
     if current is None:
-        raise Error("this needs a function that a process has called by funcs.call or funcs.start", kind=CONFLICT)
+        raise Error(
+            "this needs a function that a process has called by funcs.call or funcs.start", kind=CONFLICT
+        )
     return current
 
 
@@ -361,12 +364,15 @@ def timeout_error(entry: Entry, which: str, length: float) -> Error:
 
 def cancelled_error(entry: Entry) -> Error:
     """The error of a call that was cancelled."""
-    return Error(f"the call of function {entry.id} was cancelled", kind="CANCELED", details={"function": entry.id})
+    return Error(
+        f"the call of function {entry.id} was cancelled", kind="CANCELED", details={"function": entry.id}
+    )
 
 
 def check_call(entry: Entry) -> None:
     """Refuse a call of something that is not a function."""
     if entry.kind == "process" and not entry.activity:
         raise Error(
-            f"entry={entry.id!r} is a process: spawn or execute it, or declare it with activity=True", kind=INVALID
+            f"entry={entry.id!r} is a process: spawn or execute it, or declare it with activity=True",
+            kind=INVALID,
         )

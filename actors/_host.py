@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
 
+from actors._description import Description
 from actors._entries import Entry
 from actors._events import Exit, MonitorRef, Reason, Result
 from actors._message import Message
@@ -24,35 +24,12 @@ class SpawnRequest:
     parent: Process | None = None
     name: str | None = None
     messages: tuple[Message, ...] = ()
-    context: Mapping[str, Any] = attrs.field(factory=dict)
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
-@attrs.frozen
-class Description:
-    """What can be seen of a process from outside.
-
-    `mailbox` is the number of unread messages, `topics` their number by listener, `waits` where each of its tasks
-    stands (outermost call first), `age` the time since the spawn, `handled` how many messages were received. What a
-    host does not know is None.
-    """
-
-    pid: PID
-    entry: str
-    status: str
-    parent: PID | None = None
-    names: tuple[str, ...] = ()
-    mailbox: int | None = None
-    topics: Mapping[str, int] = attrs.field(factory=dict)
-    links: tuple[PID, ...] = ()
-    monitors: tuple[PID, ...] = ()
-    watchers: int | None = None
-    handled: int | None = None
-    age: timedelta | None = None
-    trap_links: bool | None = None
-    context: Mapping[str, Any] = attrs.field(factory=dict)
-    waits: tuple[tuple[str, ...], ...] = ()
-    details: Mapping[str, Any] = attrs.field(factory=dict)
+SpawnFunction = Callable[[SpawnRequest], Awaitable[PID]]
+"""Starts a process elsewhere, or finds the one that runs under the name; returns when it is known to exist."""
 
 
 class Host(Protocol):
@@ -61,10 +38,6 @@ class Host(Protocol):
     Whatever is asked about a target that does not exist is answered, never raised: False, or an exit with `noproc`.
     A host that cannot be reached raises `Error` with kind UNAVAILABLE.
     """
-
-    async def spawn(self, request: SpawnRequest) -> PID:
-        """Start a process, or find the one that runs under the name; returns when it is known to exist."""
-        ...
 
     async def send(self, target: PID, message: Message) -> bool:
         """Accept a message; messages of one sender stay in order. False when the target is known not to exist."""

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from datetime import timedelta
-from typing import Any, NamedTuple
-
-import attrs
+from typing import Any
 
 from actors import _relations as relations
-from actors._channel import Queue
+from actors._calls import Calls
+from actors._crash_report import crash_report
 from actors._dead_letters import DeadLetters
-from actors._errors import (
-    ALREADY_EXISTS,
-    CANCELED,
-    CONFLICT,
-    INVALID,
-    NOT_FOUND,
-    TIMEOUT,
-    UNAVAILABLE,
-    Error,
-    invalid,
-)
+from actors._description import Description, Statistics, describe_process
+from actors._errors import CANCELED, CONFLICT, INVALID, NOT_FOUND, Error, invalid
 from actors._events import Cancel, Exit, MonitorRef, Reason, Result
+from actors._functions import FunctionHost
 from actors._groups import Groups
-from actors._host import Description, Host, SpawnRequest
+from actors._host import Host, SpawnFunction, SpawnRequest
 from actors._mailbox import Bound
 from actors._message import Message, ReplyTo
-from actors._pid import PID
+from actors._names import Names
+from actors._pid import PID, Dest
 from actors._process import Process
-from actors._scheduler import Caller, Scheduler
-
-log = logging.getLogger("everproc")
+from actors._scheduler import Scheduler
 
 LOCAL_OPTIONS = ("mailbox.max", "mailbox.overflow")
 NAME_HOST = "name"
@@ -42,31 +31,14 @@ NAME_HOST = "name"
 NODE_HOST = "node"
 """The host in the PID of the node itself, for code outside any process."""
 
-Dest = PID | str
-"""A process, or the name it is registered under."""
-
-
-@attrs.frozen
-class Statistics:
-    """Counts since the node started: `exits` by reason."""
-
-    processes: int
-    spawned: int
-    exits: Mapping[str, int]
-    dead_letters: int
-    names: int
-
-
-class _Reply(NamedTuple):
-    payload: Any
-
 
 class Kernel:
     """Processes, and who can be reached from here. One for each node, and one inside each durable process.
 
-    Local processes run on `schedulers`, by the name that `on=` gives. Everything else is behind `hosts`, by that name
-    for a spawn, and behind `routes`, by the host in the PID, for the rest. `neighbours` are the nodes of the same
-    program, `elsewhere` answers for local processes of other programs. `monitors_children` has every spawn monitored.
+    Local processes run on `schedulers`, by the name that `on=` gives; `spawners` start those that run elsewhere, by
+    that name too. PIDs that are not in the table are answered for by `routes`, by their host; those of the
+    `neighbours`, the nodes of the same program, by these; local ones of other programs by `elsewhere`.
+    `monitors_children` has every spawn monitored.
     """
 
     def __init__(
@@ -77,18 +49,18 @@ class Kernel:
         self.default_host = default_host
         self.table: dict[str, Process] = {}
         self.schedulers: dict[str, Scheduler] = {}
-        self.hosts: dict[str, Host] = {}
+        self.spawners: dict[str, SpawnFunction] = {}
         self.routes: dict[str, Host] = {}
         self.elsewhere: Host | None = None
         self.functions: FunctionHost | None = None
-        self.neighbours = neighbours if neighbours is not None else {}
-        self.names: dict[str, PID] = {}
+        self.neighbours: MutableMapping[str, Kernel] = {} if neighbours is None else neighbours
+        self.names = Names()
         self.groups = Groups()
+        self.calls = Calls(self)
         self.dead_letters = DeadLetters()
         self.monitors_children = False
         self.closing = False
         self.on_empty: Callable[[], None] | None = None
-        self._calls: dict[int, Queue[object]] = {}
         self._numbers = 0
         self._spawned = 0
         self._exits: Counter[str] = Counter()
@@ -142,16 +114,16 @@ class Kernel:
         scheduler = self.schedulers.get(where)
         if scheduler is not None:
             return self.spawn_here(request, where, scheduler)
-        host = self.hosts.get(where)
-        if host is None:
-            here = ", ".join(sorted((*self.schedulers, *self.hosts)))
+        start = self.spawners.get(where)
+        if start is None:
+            here = ", ".join(sorted((*self.schedulers, *self.spawners)))
             raise Error(
                 f"host={where!r} is not there: expected one of {here};"
                 " start its worker (temporal_bridge.Worker), or say another with on=",
                 kind=NOT_FOUND,
                 details={"host": where},
             )
-        return await host.spawn(request)
+        return await start(request)
 
     def spawn_here(
         self, request: SpawnRequest, host: str, scheduler: Scheduler, pid: PID | None = None
@@ -166,7 +138,7 @@ class Kernel:
         bound = Bound.of(request.options)
         if self.closing:
             raise Error(f"node {self.name} is closing: it starts no more processes", kind=CONFLICT)
-        if request.name is not None and request.name in self.names:
+        if request.name is not None:
             holder = self.find(request.name)
             if isinstance(holder, Process):
                 for message in request.messages:
@@ -185,7 +157,7 @@ class Kernel:
         )
         self.table[process.pid.id] = process
         if request.name is not None:
-            self.register(request.name, process)
+            self.names.register(request.name, process)
         for message in request.messages:
             self.deliver(process, message)
         process.begin(request.entry.function, request.args)
@@ -216,40 +188,6 @@ class Kernel:
             self.dead_letters.add(target, message)
         return taken
 
-    async def call(
-        self, by: Caller, sender: PID | None, dest: Dest, topic: str, payload: Any, timeout: float
-    ) -> Any:
-        """Send, and wait for the reply, the target's death or the timeout, whichever comes first (semantics 16)."""
-        target = self.find(dest)
-        pid = target.pid if isinstance(target, Process) else target
-        if isinstance(by, Process) and by.pid == pid:
-            raise Error("a process cannot call itself: it would wait for itself", kind=INVALID)
-        answers: Queue[object] = Queue()
-        number = self.next_number()
-        here = sender or self.pid
-        self._calls[number] = answers
-        ref = MonitorRef(here, self.next_number())
-        timer = by.scheduler.call_later(timeout, lambda: answers.put(None))
-        try:
-            await self.watch(pid, ref, answers.put)
-            message = Message(topic, payload, sender, ReplyTo(here, number))
-            if not await self.send(dest, message) and isinstance(target, Process) and target.alive:
-                raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
-            answer = await answers.receive()
-        finally:
-            del self._calls[number]
-            timer.cancel()
-            self.unwatch(pid, ref)
-        if isinstance(answer, _Reply):
-            return answer.payload
-        if isinstance(answer, Exit):
-            raise _call_failed(answer, topic)
-        raise Error(
-            f"call {topic!r} to {pid} got no reply within {timeout:g} s",
-            kind=TIMEOUT,
-            details={"pid": str(pid), "topic": topic, "timeout": timeout},
-        )
-
     async def reply(self, to: ReplyTo, payload: Any) -> bool:
         """Bring the answer to a call home; False when nobody waits for it any more."""
         for kernel in (self, self.neighbours.get(to.pid.node)):
@@ -264,13 +202,13 @@ class Kernel:
 
     def receive_reply(self, call: int, payload: Any) -> bool:
         """An answer has come; it vanishes when its call is over."""
-        answers = self._calls.get(call)
-        if answers is None:
-            return False
-        answers.put(_Reply(payload))
-        return True
+        return self.calls.answer(call, payload)
 
     # Monitors
+
+    def skip_numbers(self, last: int) -> None:
+        """Give none of the numbers up to `last`: a process that continues as new has used them."""
+        self._numbers = max(self._numbers, last)
 
     def next_number(self) -> int:
         """A number that was not given before: for refs and calls."""
@@ -365,6 +303,20 @@ class Kernel:
         if host is not None:
             host.link_down(target, by, reason, result)
 
+    def receive_link(self, target: PID, by: PID) -> None:
+        """A process elsewhere links to one of this node; if there is none, it gets the signal `noproc`."""
+        found = self.find(target)
+        if isinstance(found, Process):
+            relations.link(found, by)
+        else:
+            self.signal_link_down(by, target, "noproc", relations.gone(target))
+
+    def receive_unlink(self, target: PID, by: PID) -> None:
+        """A process elsewhere removes its link to one of this node."""
+        found = self.find(target)
+        if isinstance(found, Process):
+            relations.unlink(found, by)
+
     # Terminate and cancel
 
     async def terminate(self, by: PID | None, dest: Dest, reason: str) -> bool:
@@ -404,49 +356,16 @@ class Kernel:
             )
             target.own(scheduler.call_later(deadline, lambda: target.end("terminated", late)))
 
-    # Names
-
-    def register(self, name: str, process: Process) -> None:
-        """Give `process` a name, which it loses with its life.
-
-        Raises:
-            Error: kind ALREADY_EXISTS with the holder in `details["pid"]`, INVALID for what is no name.
-        """
-        if not isinstance(name, str) or not name:
-            raise invalid("name", name, "a non-empty string")
-        holder = self.names.get(name)
-        if holder is not None and holder != process.pid:
-            raise Error(
-                f"name={name!r} belongs to {holder}: unregister it there, or choose another name",
-                kind=ALREADY_EXISTS,
-                details={"name": name, "pid": str(holder)},
-            )
-        self.names[name] = process.pid
-        if process.names is None:
-            process.names = set()
-        process.names.add(name)
-
-    def unregister(self, name: str) -> bool:
-        """Take a name away from whoever has it; False when nobody had it."""
-        holder = self.names.pop(name, None)
-        if holder is None:
-            return False
-        process = self.find(holder)
-        if isinstance(process, Process) and process.names is not None:
-            process.names.discard(name)
-        return True
-
     # Death
 
     def bury(self, process: Process, reason: Reason, result: Result) -> None:
         """The order of death (semantics 4): the table, the names and groups, the monitors, the links."""
         process.alive = False
         del self.table[process.pid.id]
-        for name in process.names or ():
-            del self.names[name]
+        self.names.forget(process)
         self.groups.forget(process.pid)
         self._exits[reason] += 1
-        _report(process, reason, result)
+        crash_report(process, reason, result)
         relations.tell_of_death(process, reason, result)
         monitors, process.monitors = process.monitors, None
         for ref, pid in (monitors or {}).items():
@@ -484,60 +403,6 @@ class Kernel:
         )
 
 
-def describe_process(process: Process) -> Description:
-    """What can be seen of a local process; all of it is looked up now, nothing was collected before."""
-    mailbox, scheduler = process.mailbox, process.scheduler
-    unread = mailbox.unread
-    return Description(
-        pid=process.pid,
-        entry=process.entry.id,
-        status="ending" if process.ending else "running",
-        parent=process.parent,
-        names=tuple(sorted(process.names or ())),
-        mailbox=unread,
-        topics={topic: listener.unread for topic, listener in (mailbox.listeners or {}).items()},
-        links=tuple(process.links or ()),
-        monitors=tuple((process.monitors or {}).values()),
-        watchers=len(process.watchers or ()),
-        handled=mailbox.accepted - unread,
-        age=timedelta(seconds=scheduler.time() - process.started),
-        trap_links=process.options.trap_links,
-        context=process.context,
-        waits=tuple(tuple(scheduler.stack(task)) for task in process.tasks),
-    )
-
-
 def _name_of(node: str) -> str:
     """A node's name without its incarnation."""
     return node.rpartition(".")[0] or node
-
-
-def _call_failed(event: Exit, topic: str) -> Error:
-    missing = event.reason == "noproc"
-    text = "does not exist" if missing else f"ended ({event.reason}) before it replied"
-    error = Error(
-        f"call {topic!r} failed: process {event.pid} {text}",
-        kind=NOT_FOUND if missing else UNAVAILABLE,
-        details={"pid": str(event.pid), "reason": event.reason, "topic": topic},
-    )
-    error.__cause__ = event.result.error
-    return error
-
-
-def _report(process: Process, reason: Reason, result: Result) -> None:
-    """The crash report: an error nobody watches for is an error in the log, one that is watched for is the watcher's."""
-    if reason != "error":
-        return
-    watched = bool(process.watchers or process.links)
-    error = result.error
-    assert error is not None
-    log.log(
-        logging.DEBUG if watched else logging.ERROR,
-        "process %s (%s), spawned by %s, ended with reason=%s: %s",
-        process.pid,
-        process.entry.id,
-        process.parent or "code outside any process",
-        reason,
-        error,
-        exc_info=error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error,
-    )

@@ -45,13 +45,13 @@ class Listener(Queue[Any]):
     __slots__ = ("topic", "messages")
 
     def __init__(self, topic: str, messages: bool) -> None:
-        Queue.__init__(self)
+        super().__init__()
         self.topic = topic
         self.messages = messages
 
     async def receive(self) -> Any:
         """As `Channel.receive`."""
-        return self.opened(await Channel.receive(self))
+        return self.opened(await super().receive())
 
     def opened(self, value: Message) -> Any:
         return value if self.messages else value.payload
@@ -111,7 +111,9 @@ class Mailbox:
         if not isinstance(channel, Channel):
             raise invalid("channel", channel, "a channel that listen() returned")
         if not isinstance(channel, Listener):
-            raise Error("this channel is not a listener's: give the one that listen() returned", kind=NOT_FOUND)
+            raise Error(
+                "this channel is not a listener's: give the one that listen() returned", kind=NOT_FOUND
+            )
         if channel.closed:
             return
         if self.listeners is None or self.listeners.get(channel.topic) is not channel:

@@ -10,14 +10,14 @@ from typing import Any
 import trio
 
 from actors._dead_letters import Subscription
+from actors._description import Description, Statistics
 from actors._duration import Duration, seconds
 from actors._entries import Target
-from actors._errors import CONFLICT, Error, invalid
-from actors._host import Description
-from actors._kernel import Dest, Kernel, Statistics
+from actors._errors import CONFLICT, Error, invalid, leaves
+from actors._green_host import GreenScheduler
+from actors._kernel import Kernel
 from actors._message import Message, check_topic, payload_of
-from actors._pid import PID
-from actors._scheduler import Outside
+from actors._pid import PID, Dest
 from actors._spawner import Spawner
 from actors._trio_functions import TrioFunctions
 from actors._trio_host import TrioScheduler, contains
@@ -62,13 +62,14 @@ class Node:
         self._nursery = await self._manager.__aenter__()
         self._scheduler = TrioScheduler(self._nursery)
         self._kernel.schedulers["trio"] = self._scheduler
+        self._kernel.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
         self._kernel.functions = TrioFunctions(self._nursery)
         self._kernel.on_empty = self._emptied
         self._nursery.start_soon(self._scheduler.keep_time)
         try:
             nodes = _neighbours.get()
         except LookupError:
-            nodes = {}
+            nodes = dict[str, Kernel]()
             _neighbours.set(nodes)
         nodes[self._kernel.name] = self._kernel
         self._kernel.neighbours = nodes
@@ -88,7 +89,9 @@ class Node:
             # anything else in a group, which is for the errors of tasks and not for the block's own.
             mine = error is not None and contains(error, trio.Cancelled)
             try:
-                suppress = await self._manager.__aexit__(*((kind, error, traceback) if mine else (None, None, None)))
+                suppress = await self._manager.__aexit__(
+                    *((kind, error, traceback) if mine else (None, None, None))
+                )
             finally:
                 del self._kernel.neighbours[self._kernel.name]
         return suppress and mine
@@ -165,7 +168,7 @@ class Node:
         self._check_open()
         check_topic(topic)
         within = seconds(timeout, "timeout")
-        return await self._kernel.call(Outside(self._scheduler), None, dest, topic, payload_of(payload), within)
+        return await self._kernel.calls.make(self._scheduler, None, dest, topic, payload_of(payload), within)
 
     async def terminate(self, dest: Dest, reason: str = "") -> bool:
         """As `actors.terminate`."""
@@ -229,9 +232,7 @@ def run(main: Target, *args: Any, name: str = "main") -> Any:
     except BaseExceptionGroup as group:
         # A Ctrl-C or sys.exit() that hit a process arrives in the group of the node's tasks.
         for kind in (KeyboardInterrupt, SystemExit):
-            found = group.split(kind)[0]
-            while isinstance(found, BaseExceptionGroup):
-                found = found.exceptions[0]
-            if found is not None:
-                raise found from None
+            for leaf in leaves(group):
+                if isinstance(leaf, kind):
+                    raise leaf from None
         raise

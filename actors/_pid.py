@@ -54,4 +54,7 @@ class PID:
         return cls(*match.groups())
 
 
+Dest = PID | str
+"""A process, or the name it is registered under."""
+
 _PLAIN = re.compile(r"[^@|{}]+").fullmatch

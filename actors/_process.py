@@ -10,11 +10,11 @@ import attrs
 
 from actors._channel import Queue
 from actors._entries import Entry
-from actors._errors import CANCELED, CONFLICT, Error
+from actors._errors import CANCELED, CONFLICT, Error, leaves
 from actors._events import Event, Exit, MonitorRef, Reason, Result
 from actors._mailbox import Bound, Mailbox
 from actors._pid import PID
-from actors._scheduler import TURNS, Caller, Cancellable, Scheduler, caller
+from actors._scheduler import TURNS, Cancellable, Scheduler, caller
 
 if TYPE_CHECKING:
     from actors._kernel import Kernel
@@ -43,8 +43,8 @@ class _Ending:
     forced: bool
 
 
-class Process(Caller):
-    """A process as its kernel sees it.
+class Process:
+    """A process as its kernel sees it, and a `Caller`.
 
     Life: `begin` starts the main task; `task_ended` is told of each task's end. When the main task has ended, the
     others are cancelled; when all have ended, the process is buried, or begins anew if it was upgraded.
@@ -55,6 +55,8 @@ class Process(Caller):
     __slots__ = (
         "pid",
         "kernel",
+        "scheduler",
+        "turns",
         "entry",
         "parent",
         "context",
@@ -100,9 +102,8 @@ class Process(Caller):
         self.events_opened = False
         self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
         self.monitors: dict[MonitorRef, PID] | None = None
-        self.links: dict[PID, None] | None = (
-            None  # ordered, so that all hosts tell the links in the same order
-        )
+        # A dict, for its order: all hosts tell the links in the same order.
+        self.links: dict[PID, None] | None = None
         self.names: set[str] | None = None
         self.owned: set[Cancellable] | None = None
         self.started = scheduler.time()
@@ -224,9 +225,7 @@ _DEFAULTS = Options()
 
 def _is_upgrade(error: BaseException | None) -> bool:
     """Whether nothing but an upgrade ended the task; trio's nurseries wrap it in groups."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(Upgrade)[1] is None
-    return isinstance(error, Upgrade)
+    return error is not None and all(isinstance(leaf, Upgrade) for leaf in leaves(error))
 
 
 def running_process() -> Process:

@@ -23,9 +23,9 @@ def exit_sink(process: Process) -> Callable[[Exit], None]:
     """Where the exits go that `process` monitors: to its events, each ref once, and not after `unmonitor`."""
 
     def deliver(event: Exit) -> None:
-        if process.monitors is not None and event.ref is not None:
-            if process.monitors.pop(event.ref, None) is not None:
-                process.put_event(event)
+        monitors = process.monitors
+        if monitors is not None and event.ref is not None and monitors.pop(event.ref, None) is not None:
+            process.put_event(event)
 
     return deliver
 
@@ -69,7 +69,7 @@ _ABSENT = object()
 
 
 def link_down(process: Process, peer: PID, reason: Reason, result: Result) -> None:
-    """The signal of a link: the peer has ended. Without a link, or after a normal end, nothing happens but its removal."""
+    """The signal of a link: the peer has ended. After a normal end the link goes, and nothing else happens."""
     if process.links is None or process.links.pop(peer, _ABSENT) is _ABSENT or reason == "normal":
         return
     if process.options.trap_links:

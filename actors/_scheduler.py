@@ -34,9 +34,9 @@ class Wait:
 
     __slots__ = ("scheduler", "task")
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Parking) -> None:
         self.scheduler = scheduler
-        self.task = scheduler.running()
+        self.task: Any = scheduler.running()
 
     def wake(self, value: Any = None) -> None:
         """Let the task go on; `park` returns `value` there."""
@@ -46,11 +46,33 @@ class Wait:
         """Leave no trace of the wait: its task was cancelled."""
 
 
-class Scheduler(Protocol):
-    """Runs tasks for the kernel. The kernel asks for nothing else of trio, of a trampoline or of a workflow.
+class Parking(Protocol):
+    """How a task waits: the part of a scheduler that also code outside any process needs.
 
     Cancellation is level-triggered, as trio's: once a task is cancelled, each of its awaits raises, except in `shield`.
     """
+
+    def running(self) -> object:
+        """The task that is running."""
+
+    def park(self, wait: Wait) -> Awaitable[Any]:
+        """Suspend the running task until `wake`; if it is cancelled before, call `wait.abandon()` and raise."""
+        ...
+
+    def wake(self, task: Any, value: Any) -> None:
+        """Make a parked task runnable. From then on a cancellation can no longer take `value` away."""
+
+    def checkpoint(self) -> Awaitable[None]:
+        """Let others run, and raise if the task is cancelled."""
+        ...
+
+    def shield(self) -> AbstractContextManager[Any]:
+        """A block in which the running task's awaits do not raise for a cancellation."""
+        ...
+
+
+class Scheduler(Parking, Protocol):
+    """Runs tasks for the kernel, which asks for nothing else of trio, of a trampoline or of a workflow."""
 
     def start(
         self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
@@ -58,27 +80,12 @@ class Scheduler(Protocol):
         """Start a task of `process`, which first runs some time after this returns.
 
         When it has ended, however it did, the scheduler calls `process.task_ended(task, value, error, cancelled)`.
+        A task that is cancelled before its first run does not call its function.
         """
         ...
 
     def cancel(self, task: object) -> None:
         """Have the awaits of a task raise from now on, the one it is parked in included."""
-
-    def running(self) -> object:
-        """The task that is running."""
-
-    async def park(self, wait: Wait) -> Any:
-        """Suspend the running task until `wake`; if it is cancelled before, call `wait.abandon()` and raise."""
-
-    def wake(self, task: Any, value: Any) -> None:
-        """Make a parked task runnable. From then on a cancellation can no longer take `value` away."""
-
-    async def checkpoint(self) -> None:
-        """Let others run, and raise if the task is cancelled."""
-
-    def shield(self) -> AbstractContextManager[Any]:
-        """A block in which the running task's awaits do not raise for a cancellation."""
-        ...
 
     def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
         """Call a function that does not wait, `delay` seconds from now."""
@@ -101,45 +108,72 @@ class Scheduler(Protocol):
         ...
 
 
-class Caller:
+class Caller(Protocol):
     """Who makes a call: a process, or code outside any.
 
     `turns` is how many operations it may still do before it has to let others run (semantics 15). Outside code has
     none, so each of its waits is a checkpoint. A cancelled process has none either, so its next call raises.
     """
 
-    __slots__ = ("scheduler", "turns")
-
-    scheduler: Scheduler
     turns: int
+
+    @property
+    def scheduler(self) -> Parking:
+        """How it waits."""
+        ...
 
     async def pause(self) -> None:
         """Let others run, with a fresh budget afterwards."""
-        await self.scheduler.checkpoint()
 
 
-class Outside(Caller):
-    """Code that runs outside any process, on a scheduler that it was given: none, until a host says otherwise."""
+class NoScheduler:
+    """How code waits that no scheduler runs: it cannot."""
 
-    __slots__ = ()
+    def running(self) -> object:
+        """As `Parking.running`: says what is wrong."""
+        raise no_scheduler()
 
-    def __init__(self, scheduler: Scheduler | None = None) -> None:
+    async def park(self, wait: Wait) -> Any:
+        """As `running`."""
+        raise no_scheduler()
+
+    def wake(self, task: Any, value: Any) -> None:
+        """As `running`."""
+        raise no_scheduler()
+
+    async def checkpoint(self) -> None:
+        """As `running`."""
+        raise no_scheduler()
+
+    def shield(self) -> AbstractContextManager[Any]:
+        """As `running`."""
+        raise no_scheduler()
+
+
+def no_scheduler() -> Error:
+    """The error of a wait where nothing runs that could wait."""
+    return Error(
+        "channels and waits need a running node: use actors.run(...) or `async with actors.Node(...)`",
+        kind=CONFLICT,
+    )
+
+
+class Outside:
+    """Code that runs outside any process: a `Caller` that waits as `scheduler` can."""
+
+    __slots__ = ("scheduler", "turns")
+
+    def __init__(self, scheduler: Parking) -> None:
+        self.scheduler = scheduler
         self.turns = 0
-        if scheduler is not None:
-            self.scheduler = scheduler
 
     async def pause(self) -> None:
-        """As `Caller.pause`; says what is wrong when there is no scheduler at all."""
-        if not hasattr(self, "scheduler"):
-            raise Error(
-                "channels and waits need a running node: use actors.run(...) or `async with actors.Node(...)`",
-                kind=CONFLICT,
-            )
+        """As `Caller.pause`."""
         await self.scheduler.checkpoint()
 
 
-OUTSIDE = Outside()
-"""The caller wherever nobody has set another. The trio host lends it trio's own scheduler."""
+OUTSIDE = Outside(NoScheduler())
+"""The caller wherever nobody has set another. The trio host lends it trio's own way to wait."""
 
 caller: ContextVar[Caller] = ContextVar("everproc_caller", default=OUTSIDE)
 """Who is running: each task of a process has its process here."""

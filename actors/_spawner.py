@@ -32,8 +32,8 @@ class Spawner:
 
     name: str | None = None
     host: str | None = None
-    context: Mapping[str, Any] = attrs.field(factory=dict)
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     messages: tuple[tuple[str, Any], ...] = ()
     kernel: Kernel | None = attrs.field(default=None, repr=False)
     """The node that spawns, for code outside any process."""
@@ -49,7 +49,7 @@ class Spawner:
 
     def with_name(self, name: str) -> Spawner:
         """Register the process under a name; a process that has it already is used instead of a new one."""
-        if name is None:
+        if not isinstance(name, str):
             raise invalid("name", name, "a non-empty string")
         return attrs.evolve(self, name=name)
 

@@ -25,7 +25,7 @@ from actors._process import ambient
 from actors._scheduler import OUTSIDE, caller
 
 _ONCE = RetryPolicy(maximum_attempts=1)
-"""In memory nothing survives a crash but what a supervisor starts again: a call is tried once unless asked otherwise."""
+"""What is in memory does not survive a crash either: a call is tried once unless asked otherwise."""
 
 
 class LocalAttempt:
@@ -99,6 +99,6 @@ class TrioFunctions:
                 return Result(
                     await trio.to_thread.run_sync(lambda: function(*call.args), abandon_on_cancel=True)
                 )
-            except Exception as exception:
+            except Exception as exception:  # noqa: BLE001 - whatever it is, the caller gets it
                 return Result(error=Error.of(exception))
         return Result(error=timeout_error(call.entry, "start_to_close", length))

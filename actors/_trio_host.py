@@ -6,14 +6,15 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import outcome
 import trio
 
-from actors._errors import CONFLICT, Error
+from actors._errors import leaves
 from actors._process import Process
-from actors._scheduler import OUTSIDE, Timer, Wait, caller
+from actors._scheduler import OUTSIDE, Timer, Wait, caller, no_scheduler
 from actors._timers import HeapTimer, Timers
 
 
@@ -27,19 +28,35 @@ class TrioTask:
         self.scope = trio.CancelScope()
         self.task: trio.lowlevel.Task | None = None
 
+    async def run(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        """Run in trio, and tell the process of the end."""
+        self.task = trio.lowlevel.current_task()
+        caller.set(self.process)
+        value = error = None
+        try:
+            with self.scope:
+                value = await function(*args)
+        except BaseException as exception:  # noqa: BLE001 - let it crash: whatever it is ends the process, not the node
+            error = exception
+        stopped = error is not None and contains(error, trio.Cancelled)
+        cancelled = stopped or (error is None and self.scope.cancelled_caught)
+        try:
+            self.process.task_ended(self, value, error, cancelled)
+            if error is not None and (stopped or contains(error, KeyboardInterrupt, SystemExit)):
+                raise error  # not this process's own end: the program's
+        finally:
+            del error
+
 
 class PlainTrio:
-    """How code outside any process waits in trio: the part of a scheduler that needs no node."""
+    """How any task waits in trio, also one outside any process: it needs no node."""
 
     def running(self) -> trio.lowlevel.Task:
         """As `Scheduler.running`."""
         try:
             return trio.lowlevel.current_task()
         except RuntimeError:
-            raise Error(
-                "channels and waits need a running node: use actors.run(...) or `async with actors.Node(...)`",
-                kind=CONFLICT,
-            ) from None
+            raise no_scheduler() from None
 
     async def park(self, wait: Wait) -> Any:
         """As `Scheduler.park`."""
@@ -63,18 +80,6 @@ class PlainTrio:
         """As `Scheduler.shield`."""
         return trio.CancelScope(shield=True)
 
-    def time(self) -> float:
-        """As `Scheduler.time`."""
-        return trio.current_time()
-
-    def now(self) -> datetime:
-        """As `Scheduler.now`."""
-        return datetime.now(UTC)
-
-    def random_bytes(self, count: int) -> bytes:
-        """As `Scheduler.random_bytes`."""
-        return os.urandom(count)
-
 
 class TrioScheduler(PlainTrio):
     """Runs processes as trio tasks in the nursery of their node."""
@@ -89,28 +94,8 @@ class TrioScheduler(PlainTrio):
     ) -> TrioTask:
         """As `Scheduler.start`."""
         task = TrioTask(process)
-        self._nursery.start_soon(self._run, task, function, args, name=function)
+        self._nursery.start_soon(task.run, function, args, name=function)
         return task
-
-    async def _run(
-        self, task: TrioTask, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
-    ) -> None:
-        process = task.process
-        task.task = trio.lowlevel.current_task()
-        caller.set(process)
-        value = error = None
-        try:
-            with task.scope:
-                value = await function(*args)
-        except BaseException as exception:
-            error = exception
-        stopped = error is not None and contains(error, trio.Cancelled)
-        try:
-            process.task_ended(task, value, error, stopped or (error is None and task.scope.cancelled_caught))
-            if error is not None and (stopped or contains(error, KeyboardInterrupt, SystemExit)):
-                raise error  # not this process's own end: the program's
-        finally:
-            del error
 
     def cancel(self, task: object) -> None:
         """As `Scheduler.cancel`."""
@@ -132,25 +117,32 @@ class TrioScheduler(PlainTrio):
             with trio.CancelScope(deadline=self._timers.next()) as self._alarm:
                 await trio.sleep_forever()
 
+    def time(self) -> float:
+        """As `Scheduler.time`."""
+        return trio.current_time()
+
+    def now(self) -> datetime:
+        """As `Scheduler.now`."""
+        return datetime.now(UTC)
+
+    def random_bytes(self, count: int) -> bytes:
+        """As `Scheduler.random_bytes`."""
+        return os.urandom(count)
+
     def stack(self, task: Any) -> list[str]:
         """As `Scheduler.stack`."""
         if task.task is None:
             return []
         return [
-            f"{os.path.basename(frame.f_code.co_filename)}:{line} {frame.f_code.co_name}"
+            f"{Path(frame.f_code.co_filename).name}:{line} {frame.f_code.co_name}"
             for frame, line in task.task.iter_await_frames()
-            if frame.f_code is not _RUN
+            if frame.f_code is not TrioTask.run.__code__
         ]
-
-
-_RUN = TrioScheduler._run.__code__
 
 
 def contains(error: BaseException, *kinds: type[BaseException]) -> bool:
     """Whether `error` is one of `kinds`, or a group that holds one."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(kinds)[0] is not None
-    return isinstance(error, kinds)
+    return any(isinstance(leaf, kinds) for leaf in leaves(error))
 
 
-OUTSIDE.scheduler = PlainTrio()  # type: ignore[assignment]
+OUTSIDE.scheduler = PlainTrio()

@@ -1,7 +1,7 @@
 """Functions: ordinary code that processes call, in trio here, as an activity from a durable process.
 
-    receipt = await actors.funcs.call("app:charge_payment", order)
-    future = actors.funcs.start("app:charge_payment", order)
+receipt = await actors.funcs.call("app:charge_payment", order)
+future = actors.funcs.start("app:charge_payment", order)
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A name belongs to one live process and is free again before anyone learns of its
 from __future__ import annotations
 
 from actors._errors import NOT_FOUND, Error, invalid
-from actors._kernel import Kernel
+from actors._names import Names
 from actors._pid import PID
 from actors._process import Process, running_process
 
@@ -20,7 +20,7 @@ async def register(name: str, scope: str = "node") -> None:
         Error: kind ALREADY_EXISTS with the holder's PID in `details["pid"]`, or INVALID for what is no name.
     """
     process = running_process()
-    _kernel(process, scope).register(name, process)
+    _names(process, scope).register(name, process)
 
 
 async def lookup(name: str, scope: str = "node") -> PID:
@@ -30,7 +30,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
         Error: kind NOT_FOUND, when nobody has it.
     """
     _check(name)
-    pid = _kernel(running_process(), scope).names.get(name)
+    pid = _names(running_process(), scope).get(name)
     if pid is None:
         raise Error(f"name={name!r} is not registered on this node", kind=NOT_FOUND, details={"name": name})
     return pid
@@ -39,7 +39,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
 async def unregister(name: str, scope: str = "node") -> bool:
     """Free a name, whoever has it; False when nobody has."""
     _check(name)
-    return _kernel(running_process(), scope).unregister(name)
+    return _names(running_process(), scope).unregister(name)
 
 
 def _check(name: str) -> None:
@@ -47,7 +47,7 @@ def _check(name: str) -> None:
         raise invalid("name", name, "a non-empty string")
 
 
-def _kernel(process: Process, scope: str) -> Kernel:
+def _names(process: Process, scope: str) -> Names:
     if scope != "node":
         raise invalid("scope", scope, '"node"')
-    return process.kernel
+    return process.kernel.names

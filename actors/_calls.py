@@ -1,0 +1,92 @@
+"""Calls: a request, and the wait for the reply to it (semantics 16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from actors._channel import Queue
+from actors._errors import INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
+from actors._events import Exit, MonitorRef
+from actors._message import Message, ReplyTo
+from actors._pid import PID, Dest
+from actors._process import Process
+from actors._scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from actors._kernel import Kernel
+
+
+class _Reply(NamedTuple):
+    payload: Any
+
+
+class _Late(NamedTuple):
+    timeout: float
+
+
+class Calls:
+    """The calls that processes of one kernel make, and code outside any process through it.
+
+    Invariant: a call is in `_waiting` exactly while its caller waits, so that a late reply finds nobody.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._waiting: dict[int, Queue[_Reply | _Late | Exit]] = {}
+
+    async def make(
+        self, clock: Scheduler, sender: PID | None, dest: Dest, topic: str, payload: Any, timeout: float
+    ) -> Any:
+        """Send, and wait for the reply, the target's death or the timeout: whichever comes first, and only that."""
+        kernel = self._kernel
+        target = kernel.find(dest)
+        pid = target.pid if isinstance(target, Process) else target
+        if sender == pid:
+            raise Error("a process cannot call itself: it would wait for itself", kind=INVALID)
+        answers: Queue[_Reply | _Late | Exit] = Queue()
+        number = kernel.next_number()
+        here = sender or kernel.pid
+        ref = MonitorRef(here, kernel.next_number())
+        self._waiting[number] = answers
+        timer = clock.call_later(timeout, lambda: answers.put(_Late(timeout)))
+        try:
+            await kernel.watch(pid, ref, answers.put)
+            message = Message(topic, payload, sender, ReplyTo(here, number))
+            if not await kernel.send(pid, message) and isinstance(target, Process) and target.alive:
+                raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
+            answer = await answers.receive()
+        finally:
+            del self._waiting[number]
+            timer.cancel()
+            kernel.unwatch(pid, ref)
+        if isinstance(answer, _Reply):
+            return answer.payload
+        raise _late(pid, topic, answer.timeout) if isinstance(answer, _Late) else _failed(answer, topic)
+
+    def answer(self, call: int, payload: Any) -> bool:
+        """A reply has come; it vanishes when its call is over."""
+        answers = self._waiting.get(call)
+        if answers is None:
+            return False
+        answers.put(_Reply(payload))
+        return True
+
+
+def _late(pid: PID, topic: str, timeout: float) -> Error:
+    return Error(
+        f"call {topic!r} to {pid} got no reply within {timeout:g} s",
+        kind=TIMEOUT,
+        details={"pid": str(pid), "topic": topic, "timeout": timeout},
+    )
+
+
+def _failed(event: Exit, topic: str) -> Error:
+    missing = event.reason == "noproc"
+    text = "does not exist" if missing else f"ended ({event.reason}) before it replied"
+    error = Error(
+        f"call {topic!r} failed: process {event.pid} {text}",
+        kind=NOT_FOUND if missing else UNAVAILABLE,
+        details={"pid": str(event.pid), "reason": event.reason, "topic": topic},
+    )
+    error.__cause__ = event.result.error
+    return error

@@ -1,0 +1,73 @@
+"""What can be seen of processes and of a node from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from actors._pid import PID
+from actors._process import Process
+
+
+@attrs.frozen
+class Description:
+    """What can be seen of a process from outside.
+
+    `mailbox` is the number of unread messages, `topics` their number by listener, `waits` where each of its tasks
+    stands (outermost call first), `age` the time since the spawn, `handled` how many messages were received. What a
+    host does not know is None.
+    """
+
+    pid: PID
+    entry: str
+    status: str
+    parent: PID | None = None
+    names: tuple[str, ...] = ()
+    mailbox: int | None = None
+    topics: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    links: tuple[PID, ...] = ()
+    monitors: tuple[PID, ...] = ()
+    watchers: int | None = None
+    handled: int | None = None
+    age: timedelta | None = None
+    trap_links: bool | None = None
+    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    waits: tuple[tuple[str, ...], ...] = ()
+    details: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen
+class Statistics:
+    """Counts since the node started: `exits` by reason."""
+
+    processes: int
+    spawned: int
+    exits: Mapping[str, int]
+    dead_letters: int
+    names: int
+
+
+def describe_process(process: Process) -> Description:
+    """What can be seen of a local process; all of it is looked up now, nothing was collected before."""
+    mailbox, scheduler = process.mailbox, process.scheduler
+    unread = mailbox.unread
+    return Description(
+        pid=process.pid,
+        entry=process.entry.id,
+        status="ending" if process.ending else "running",
+        parent=process.parent,
+        names=tuple(sorted(process.names or ())),
+        mailbox=unread,
+        topics={topic: listener.unread for topic, listener in (mailbox.listeners or {}).items()},
+        links=tuple(process.links or ()),
+        monitors=tuple((process.monitors or {}).values()),
+        watchers=len(process.watchers or ()),
+        handled=mailbox.accepted - unread,
+        age=timedelta(seconds=scheduler.time() - process.started),
+        trap_links=process.options.trap_links,
+        context=process.context,
+        waits=tuple(tuple(scheduler.stack(task)) for task in process.tasks),
+    )

@@ -1,0 +1,49 @@
+"""What `actors` exports: a contract, so a change here is a change for users."""
+
+import actors
+
+FOR_PROCESSES = """
+ALREADY_EXISTS CANCEL CANCELED CONFLICT EXIT INTERNAL INVALID KINDS LINK_DOWN NOT_FOUND PERMISSION_DENIED PID
+RATE_LIMITED TIMEOUT UNAVAILABLE UNKNOWN Cancel Channel ChannelClosed DeadLetter Dest Duration Error Event
+Exit GroupChange Kind LinkDown Message MonitorRef Namespace Node Options Picked Reason Result Sending Spawner
+Target Ticker after call cancel context describe events every execute funcs get_options groups in_trio inbox
+link listen monitor names now random_bytes reply run select self_pid send set_options shield sleep spawn
+spawn_linked spawn_linked_monitored spawn_monitored spawner start_soon terminate unlink unlisten unmonitor
+upgrade uuid4
+"""
+
+FOR_HOSTS = """
+OUTSIDE Attempt CallOptions Caller Description Entry FunctionCall FunctionHost FunctionInfo Future Host Kernel
+Outside Parking Process Queue ReplyTo RetryPolicy Scheduler SpawnFunction SpawnRequest Statistics Timer Timers
+Wait ambient attempt caller check_topic current_context exit_sink gone invalid option_seconds payload_of
+process_entry running_process seconds
+"""
+
+SUBMODULES = {
+    "context": ["all", "get"],
+    "funcs": [
+        "Executor",
+        "FunctionInfo",
+        "Future",
+        "RetryPolicy",
+        "call",
+        "heartbeat",
+        "heartbeat_details",
+        "info",
+        "start",
+    ],
+    "groups": ["broadcast", "join", "leave", "members", "monitor"],
+    "names": ["lookup", "register", "unregister"],
+}
+
+
+def test_actors_exports_these_names_and_no_others() -> None:
+    assert sorted(actors.__all__) == sorted((FOR_PROCESSES + FOR_HOSTS).split())
+
+
+def test_every_exported_name_is_there() -> None:
+    assert [name for name in actors.__all__ if not hasattr(actors, name)] == []
+
+
+def test_submodules_export_these_names_and_no_others() -> None:
+    assert {name: sorted(getattr(actors, name).__all__) for name in SUBMODULES} == SUBMODULES
