@@ -1,0 +1,141 @@
+"""Starting a process so that the start returns when it is ready, and not before (OTP's `proc_lib:start_link`).
+
+Whoever starts asks by a call; the process answers once it is ready. If it ends instead, the call fails with its error.
+A call needs no channel between the two, so it works from any host to any other, and it sees the end of the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any, Final, NoReturn
+
+import actors
+from actors import NOT_FOUND, PID, TIMEOUT, Channel, Duration, Error, Message, Result, Spawner, Target
+from supervision._child_spec import Behaviour, ChildSpec
+from supervision._errors import already_started, ended_before_ready
+
+TOPIC: Final = "supervision"
+"""The topic of everything that this package's processes ask one another."""
+
+FOREVER: Final = timedelta(days=10_000)
+"""OTP's `infinity` for a call. The call still ends with the process that is called."""
+
+STARTED: Final = "started"
+"""The request that is answered once the process is ready."""
+
+
+class Done:
+    """What has happened already: awaiting it returns at once."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Does not wait."""
+        yield from ()
+
+
+def ready() -> Done:
+    """Say that the running process is ready, to the supervisor whose spec for it has `wait_ready=True`.
+
+    Acts at once, and may be awaited. Nothing happens when nobody waits.
+
+    Raises:
+        Error: kind CONFLICT, when the code runs outside any process.
+    """
+    actors.start_soon(_answer_starters)
+    return Done()
+
+
+async def _answer_starters() -> None:
+    # The question may come after `ready`: a process on another host can be faster than its starter.
+    async for message in actors.listen(TOPIC, messages=True):
+        if message.reply_to is not None and message.payload == STARTED:
+            await actors.reply(message, Result(actors.self_pid()))
+
+
+async def launch(spec: ChildSpec) -> tuple[PID, bool]:
+    """Spawn the process of a spec, linked and monitored; and whether it says itself when it is ready.
+
+    Raises:
+        Error: as `spawn`.
+    """
+    if isinstance(spec.start, Behaviour):
+        target, args = spec.start.__supervision_body__(spec.args)
+        return await spawn(spec.spawner(), target, args, monitored=True), True
+    return await spawn(spec.spawner(), spec.start, spec.args, monitored=True), spec.wait_ready
+
+
+async def spawn(spawner: Spawner, target: Target, args: tuple[Any, ...], monitored: bool) -> PID:
+    """Spawn a linked process; a name that another process has is an error, not that process.
+
+    Raises:
+        Error: as `Spawner.spawn`; ALREADY_EXISTS with the reason `already_started` for a name that is taken.
+    """
+    if spawner.name is not None:
+        holder = await _holder(spawner.name)
+        if holder is not None:
+            raise already_started(f"name={spawner.name!r}", holder)
+    if monitored:
+        pid = await spawner.spawn_linked_monitored(target, *args)
+    else:
+        pid = await spawner.spawn_linked(target, *args)
+    if spawner.name is not None and not await _is_child(pid):
+        # Somebody took the name between the two: then the spawner gives that process, which is none of ours.
+        await actors.unlink(pid)
+        if monitored:
+            await actors.unmonitor(pid)
+        raise already_started(f"name={spawner.name!r}", pid)
+    return pid
+
+
+async def until_ready(pid: PID, timeout: Duration) -> None:
+    """Wait until a process says that it is ready.
+
+    Raises:
+        Error: the error it ended with instead; TIMEOUT when it took too long, and then it has been terminated.
+    """
+    try:
+        await actors.call(pid, TOPIC, STARTED, timeout=timeout)
+    except Error as failure:
+        if failure.kind == TIMEOUT and "reason" not in failure.details:
+            await actors.unlink(pid)
+            await actors.terminate(pid, "start took too long")
+            raise _too_slow(pid, timeout) from None
+        cause = failure.__cause__
+        if isinstance(cause, Error):
+            raise cause from cause.__cause__
+        raise ended_before_ready(pid, failure.details.get("reason", "noproc")) from None
+
+
+async def fail_to_start(requests: Channel[Message], parent: PID, error: Error) -> NoReturn:
+    """End the running process because it could not start. Its starter gets the error by its call alone."""
+    # The call has to be under way, or it would only find that there is no such process. Who does not ask is gone.
+    await actors.select(requests, actors.after("5s"))
+    await actors.unlink(parent)
+    raise error
+
+
+def _too_slow(pid: PID, timeout: Duration) -> Error:
+    """OTP's `{error, timeout}` of a start."""
+    return Error(
+        f"process {pid} was not ready within timeout={timeout!r} and was terminated",
+        kind=TIMEOUT,
+        details={"reason": "timeout", "pid": str(pid)},
+    )
+
+
+async def _is_child(pid: PID) -> bool:
+    try:
+        return (await actors.describe(pid)).parent == actors.self_pid()
+    except Error as error:
+        if error.kind != NOT_FOUND:
+            raise
+        return True  # it has ended already, and its exit will say how
+
+
+async def _holder(name: str) -> PID | None:
+    try:
+        return await actors.names.lookup(name)
+    except Error as error:
+        if error.kind != NOT_FOUND:
+            raise
+        return None
