@@ -1,0 +1,227 @@
+"""A scheduler that lets a test choose which task runs next, so that Hypothesis can search the schedules.
+
+Nothing runs by itself: `step` runs one runnable task until it waits, `advance` moves the clock to the next timer. It
+fails loudly where a scheduler must never be brought to: a task woken twice, or woken after its wait was abandoned.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import coroutine
+from typing import Any, Protocol, TypeVar, cast
+
+from hypothesis import strategies as st
+
+from actors import Caller, Process, Timer, Wait, caller
+
+T = TypeVar("T")
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Cancelled(BaseException):
+    """What the awaits of a cancelled task raise."""
+
+
+class _Owner(Protocol):
+    def task_ended(self, task: object, value: Any, error: BaseException | None, cancelled: bool) -> None: ...
+
+
+class Alone:
+    """Who runs a task that belongs to no process: a test chooses its turns, and its outcome is kept."""
+
+    def __init__(self, scheduler: SearchingScheduler, turns: int) -> None:
+        self.scheduler = scheduler
+        self.turns = turns
+        self.outcome: tuple[str, Any] | None = None
+
+    async def pause(self) -> None:
+        self.turns = 1
+        await self.scheduler.checkpoint()
+
+    def task_ended(self, task: object, value: Any, error: BaseException | None, cancelled: bool) -> None:
+        assert self.outcome is None
+        if cancelled:
+            self.outcome = ("cancelled", None)
+        elif error is not None:
+            self.outcome = ("error", error)
+        else:
+            self.outcome = ("value", value)
+
+
+class Task:
+    """One task: the coroutine, and what it waits for."""
+
+    def __init__(self, owner: _Owner, routine: Coroutine[Any, Any, Any]) -> None:
+        self.owner = owner
+        self.routine = routine
+        self.context = contextvars.copy_context()
+        self.context.run(caller.set, cast(Caller, owner))
+        self.wait: Wait | None = None
+        self.value: Any = None
+        self.interrupted = False
+        self.cancelled = False
+        self.shields = 0
+        self.ended = False
+
+    @property
+    def must_raise(self) -> bool:
+        return self.cancelled and not self.shields
+
+
+class SearchingTimer:
+    """A function to call at a time."""
+
+    def __init__(
+        self, due: float, number: int, function: Callable[[], None], timers: list[SearchingTimer]
+    ) -> None:
+        self.due = due
+        self.number = number
+        self.function = function
+        self.timers = timers
+
+    def cancel(self) -> None:
+        if self in self.timers:
+            self.timers.remove(self)
+
+
+class SearchingScheduler:
+    """A `Scheduler` whose tasks run when the test says so, on a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.runnable: list[Task] = []
+        self.timers: list[SearchingTimer] = []
+        self.clock = 0.0
+        self._numbers = 0
+        self._current: Task | None = None
+
+    # For tests
+
+    def run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, turns: int = 256) -> Task:
+        """Make a task that belongs to no process."""
+        task = Task(Alone(self, turns), function(*args))
+        self.runnable.append(task)
+        return task
+
+    def step(self, index: int = 0) -> Task:
+        """Run one task until it waits or ends."""
+        task = self.runnable.pop(index % len(self.runnable))
+        value, task.value = task.value, None
+        self._current = task
+        error: BaseException | None = None
+        try:
+            if task.interrupted:
+                task.interrupted = False
+                task.context.run(task.routine.throw, Cancelled())
+            else:
+                task.context.run(task.routine.send, value)
+        except StopIteration as stop:
+            task.ended, value = True, stop.value
+        except BaseException as raised:  # noqa: BLE001  # a task may end by anything; its owner is told
+            task.ended, value, error = True, None, raised
+        finally:
+            self._current = None
+        if task.ended:
+            cancelled = isinstance(error, Cancelled)
+            task.owner.task_ended(task, value, None if cancelled else error, cancelled)
+        return task
+
+    def run_all(self, choose: Callable[[int], int] = lambda _: 0, limit: int = 100_000) -> None:
+        """Run until every task waits or has ended; `choose` picks among so many runnable ones."""
+        while self.runnable:
+            limit -= 1
+            assert limit, "the tasks never come to rest"
+            self.step(choose(len(self.runnable)))
+
+    def advance(self) -> None:
+        """Move the clock to the next timer and call it."""
+        timer = min(self.timers, key=lambda timer: (timer.due, timer.number))
+        self.timers.remove(timer)
+        self.clock = max(self.clock, timer.due)
+        timer.function()
+
+    # The protocol
+
+    def start(self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Task:
+        task = Task(process, cast("Coroutine[Any, Any, Any]", function(*args)))
+        self.runnable.append(task)
+        return task
+
+    def cancel(self, task: object) -> None:
+        assert isinstance(task, Task)
+        task.cancelled = True
+        if task.wait is not None and not task.shields:
+            wait, task.wait = task.wait, None
+            wait.abandon()
+            task.interrupted = True
+            self.runnable.append(task)
+
+    def running(self) -> Task:
+        assert self._current is not None
+        return self._current
+
+    async def park(self, wait: Wait) -> Any:
+        task = self.running()
+        assert wait.task is task
+        if task.must_raise:
+            wait.abandon()
+            raise Cancelled
+        task.wait = wait
+        return await _suspend()
+
+    def wake(self, task: Any, value: Any) -> None:
+        assert isinstance(task, Task)
+        assert task.wait is not None, (
+            "a task was woken that does not wait: woken twice, or after it was cancelled"
+        )
+        task.wait = None
+        task.value = value
+        self.runnable.append(task)
+
+    async def checkpoint(self) -> None:
+        task = self.running()
+        if task.must_raise:
+            raise Cancelled
+        self.runnable.append(task)
+        await _suspend()
+        if task.must_raise:
+            raise Cancelled
+
+    @contextmanager
+    def shield(self) -> Iterator[None]:
+        task = self.running()
+        task.shields += 1
+        try:
+            yield
+        finally:
+            task.shields -= 1
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+        self._numbers += 1
+        timer = SearchingTimer(self.clock + delay, self._numbers, function, self.timers)
+        self.timers.append(timer)
+        return timer
+
+    def time(self) -> float:
+        return self.clock
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.clock)
+
+    def random_bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+    def stack(self, task: Any) -> list[str]:
+        return []
+
+
+def many(moves: st.SearchStrategy[T], most: int) -> st.SearchStrategy[list[T]]:
+    """A list of any length up to `most`, each as likely: `st.lists` would nearly always give a handful."""
+    return st.integers(0, most).flatmap(lambda size: st.lists(moves, min_size=size, max_size=size))
+
+
+@coroutine
+def _suspend() -> Any:
+    return (yield)
