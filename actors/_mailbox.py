@@ -60,9 +60,9 @@ class Listener(Queue[Any]):
 class Mailbox:
     """The user messages that wait for one process.
 
-    Invariant: a message lies in exactly one channel: the listener of its topic if there is one, else the inbox. Once
-    there has been a listener or a bound, messages carry their number of arrival, which `unlisten` and `drop_oldest`
-    need: those before are 0 and older than all others.
+    Invariant: a message lies in exactly one channel: the listener of its topic if there is one, else the inbox. A
+    listener that its user has closed takes no more. Once there has been a listener or a bound, messages carry their
+    number of arrival, which `unlisten` and `drop_oldest` need.
     """
 
     __slots__ = ("inbox", "listeners", "bound", "accepted", "_arrivals")
@@ -77,7 +77,7 @@ class Mailbox:
     def deliver(self, message: Message) -> Message | None:
         """Put a message where it belongs; gives back the one that had to go instead, if the mailbox is full."""
         listener = None if self.listeners is None else self.listeners.get(message.topic)
-        channel = self.inbox if listener is None else listener
+        channel = self.inbox if listener is None or listener.closed else listener
         dropped = None
         if self.bound is not None and not channel.awaited and self.unread >= self.bound.limit:
             if self.bound.overflow != "drop_oldest":
@@ -85,10 +85,13 @@ class Mailbox:
             dropped = self._drop_oldest()
         self.accepted += 1
         if self._arrivals:
-            object.__setattr__(message, "arrival", self._arrivals)
-            self._arrivals += 1
+            self._number(message)
         channel.put(message)
         return dropped
+
+    def _number(self, message: Message) -> None:
+        object.__setattr__(message, "arrival", self._arrivals)
+        self._arrivals += 1
 
     def listen(self, topic: str, messages: bool) -> Listener:
         """The channel of `topic`; a new one takes over what waits in the inbox for it, in order (semantics 11)."""
@@ -97,11 +100,17 @@ class Mailbox:
             raise invalid("messages", messages, "True for whole messages or False for their payloads")
         if self.listeners is None:
             self.listeners = {}
-            self._arrivals = self._arrivals or 1
+            if not self._arrivals:
+                self._arrivals = 1
+                waiting = self.inbox.remove(lambda _: True)
+                for message in waiting:
+                    self._number(message)
+                self.inbox.refill(waiting)
         listener = self.listeners.get(topic)
-        if listener is None:
+        if listener is None or listener.closed:
+            held = [] if listener is None else listener.remove(lambda _: True)
             listener = self.listeners[topic] = Listener(topic, messages)
-            listener.refill(self.inbox.remove(lambda message: message.topic == topic))
+            listener.refill((*held, *self.inbox.remove(lambda message: message.topic == topic)))
         elif listener.messages != messages:
             raise invalid("messages", messages, f"{listener.messages}, as in the first listen({topic!r})")
         return listener
@@ -114,9 +123,9 @@ class Mailbox:
             raise Error(
                 "this channel is not a listener's: give the one that listen() returned", kind=NOT_FOUND
             )
-        if channel.closed:
-            return
         if self.listeners is None or self.listeners.get(channel.topic) is not channel:
+            if channel.closed:
+                return
             raise Error(f"topic={channel.topic!r} is another process's listener", kind=NOT_FOUND)
         del self.listeners[channel.topic]
         unread = channel.remove(lambda message: True)

@@ -59,6 +59,7 @@ class Task:
         self.routine = routine
         self.context = contextvars.copy_context()
         self.context.run(caller.set, cast(Caller, owner))
+        self.started = False
         self.wait: Wait | None = None
         self.value: Any = None
         self.interrupted = False
@@ -112,6 +113,10 @@ class SearchingScheduler:
         self._current = task
         error: BaseException | None = None
         try:
+            if task.cancelled and not task.started:
+                task.routine.close()
+                raise Cancelled
+            task.started = True
             if task.interrupted:
                 task.interrupted = False
                 task.context.run(task.routine.throw, Cancelled())

@@ -85,7 +85,7 @@ class Model:
         else:
             self.finish(receiver[0], receiver[1], value, True)
 
-    def attempt(self, operation: Operation, cancelled: bool) -> None:
+    def attempt(self, operation: Operation) -> None:
         for case, (kind, index, value) in enumerate(operation.cases):
             if self.ready(kind, index):
                 channel = self.channels[index]
@@ -101,8 +101,6 @@ class Model:
                 return
         if operation.default:
             operation.outcome = ("value", (None, None, True))
-        elif cancelled:
-            operation.outcome = CANCELLED
         else:
             self.waiting.append(operation)
 
@@ -147,7 +145,7 @@ class Bench:
     def __init__(self, capacities: list[int | None]) -> None:
         self.scheduler = SearchingScheduler()
         self.operations: dict[Task, Operation] = {}
-        self.next: dict[Task, str] = {}  # what a task does when it runs next: pause, go on, or act
+        self.next: dict[Task, str] = {}  # what a task does when it runs next: pause, or act
         self.values = count(1)
         self.model = Model(capacities)
         self.channels: list[Channel[int]] = [Queue() if one is None else Channel(one) for one in capacities]
@@ -181,12 +179,12 @@ class Bench:
         task = self.scheduler.runnable[choice % len(self.scheduler.runnable)]
         operation = self.operations[task]
         if operation.outcome is None:
-            if self.next[task] != "act" and task.cancelled:
+            if task.cancelled:
                 operation.outcome = CANCELLED
             elif self.next[task] == "pause":
-                self.next[task] = "go on"
+                self.next[task] = "act"
             else:
-                self.model.attempt(operation, task.cancelled)
+                self.model.attempt(operation)
         assert self.scheduler.step(choice) is task
         assert isinstance(task.owner, Alone)
         if task.ended:
