@@ -46,7 +46,7 @@ from actors._context import current_context
 from actors._dead_letters import DeadLetter
 from actors._description import Description, Statistics
 from actors._duration import Duration, option_seconds, seconds
-from actors._entries import Entry, Namespace, Target, process_entry
+from actors._entries import Entry, Namespace, Target, function_entry, process_entry
 from actors._errors import (
     ALREADY_EXISTS,
     CANCELED,
@@ -216,6 +216,7 @@ __all__ += [
     "check_topic",
     "current_context",
     "exit_sink",
+    "function_entry",
     "gone",
     "invalid",
     "option_seconds",

@@ -1,0 +1,23 @@
+"""Durable processes: the processes of `actors` as Temporal workflows, and functions as activities.
+
+This layer may import `actors` (public names only), `temporalio` and `asyncio`, and nothing of `supervision`. Start
+reading at `_bridge.py`; `_host.py` is how a local process reaches durable ones, `_workflow_body.py` and
+`_workflow_host.py` are a durable process from the inside, `_wire.py` is what travels between them.
+"""
+
+from temporal_bridge import workflow
+from temporal_bridge._bridge import TemporalBridge
+from temporal_bridge._connection import TLS, TemporalClient
+from temporal_bridge._converter import register
+from temporal_bridge._embedded import EmbeddedServer
+from temporal_bridge._workers import Worker
+
+__all__ = [
+    "TLS",
+    "EmbeddedServer",
+    "TemporalBridge",
+    "TemporalClient",
+    "Worker",
+    "register",
+    "workflow",
+]

@@ -1,0 +1,177 @@
+"""The bridge: makes durable processes part of a node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from types import TracebackType
+
+import temporalio.worker
+import trio
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from actors import CONFLICT, Error, Kernel, Node, invalid, seconds
+from temporal_bridge._activities import Activities
+from temporal_bridge._connection import TemporalClient, connect, shared_runtime
+from temporal_bridge._converter import JSONConverter, MsgpackConverter
+from temporal_bridge._embedded import EmbeddedServer
+from temporal_bridge._host import TemporalHost
+from temporal_bridge._interceptors import HeaderInterceptor
+from temporal_bridge._portal import Portal
+from temporal_bridge._workers import Worker, add_known, known, node_queue
+from temporal_bridge._workflow_body import DurableProcess
+from temporal_bridge._workflow_host import DURABLE
+
+_PASSED_THROUGH = ("actors", "temporal_bridge", "supervision", "attrs", "attr", "msgpack", "trio", "outcome")
+
+
+class TemporalBridge:
+    """Makes a node's processes reach durable ones, and runs workers, while the block lasts.
+
+        async with actors.Node("web") as node:
+            async with TemporalBridge(node, TemporalClient(), Worker("app:worker", task_queue="orders", entries=[app])):
+                pid = await node.spawn("app:order", {"id": 7})
+
+    Leaving it stops the workers and the connection; durable processes live on. Local ones that watch them get an exit
+    with `noconnection`.
+
+    Args:
+        node: an open node.
+        client: how to reach Temporal.
+        workers: what runs here, and what is known to run elsewhere (`run=False`).
+
+    Raises:
+        Error: on entering, what the server or the connection fails with; UNAVAILABLE, when Temporal is not there.
+    """
+
+    def __init__(self, node: Node, client: TemporalClient | None = None, *workers: Worker) -> None:
+        if not isinstance(node, Node):
+            raise invalid("node", node, "an actors.Node")
+        if client is not None and not isinstance(client, TemporalClient):
+            raise invalid("client", client, "a TemporalClient")
+        for worker in workers:
+            if not isinstance(worker, Worker):
+                raise invalid("workers", worker, "Worker objects")
+        self._node = node
+        self._config = client if client is not None else TemporalClient()
+        self._workers = workers
+        self._block: AbstractAsyncContextManager[TemporalBridge] | None = None
+        self.address = ""
+        """`host:port` of the server."""
+        self.namespace = ""
+        """The namespace of its durable processes."""
+        self.server: EmbeddedServer | None = None
+        """The embedded server, if this bridge has started one."""
+
+    async def __aenter__(self) -> TemporalBridge:
+        if self._block is not None:
+            raise Error("a TemporalBridge is entered once: make a new one", kind=CONFLICT)
+        self._block = self._running()
+        return await self._block.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        assert self._block is not None
+        return await self._block.__aexit__(kind, error, traceback)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncGenerator[TemporalBridge, None]:
+        kernel = self._node.kernel
+        if DURABLE in kernel.routes:
+            raise Error(f"node {kernel.name} has a bridge already", kind=CONFLICT)
+        async with AsyncExitStack() as stack:
+            config = self._config.resolve()
+            self.namespace = config.namespace or "default"
+            if config.address is None:
+                server = EmbeddedServer(config.data_dir, namespace=self.namespace)
+                self.server = await stack.enter_async_context(server)
+                self.address = server.address
+            else:
+                self.address = config.address
+            portal = await stack.enter_async_context(Portal())
+            client = await portal.call(self._connect, config)
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            host = TemporalHost(kernel, client, portal, nursery)
+            activities = Activities(kernel, client, portal, host)
+            makers = [partial(_node_worker, client, kernel, activities)]
+            makers += [partial(_worker, client, worker, activities) for worker in self._workers if worker.run]
+            running = [await portal.call(make) for make in makers]
+            self._attach(kernel, host)
+            try:
+                for worker in running:
+                    nursery.start_soon(_run, portal, worker)
+                yield self
+            finally:
+                with trio.CancelScope(shield=True):
+                    for worker in running:
+                        await portal.call(worker.shutdown)
+                    await host.close()
+                    self._detach(kernel)
+                nursery.cancel_scope.cancel()
+
+    async def _connect(self, config: TemporalClient) -> Client:
+        converter = MsgpackConverter if config.converter == "msgpack" else JSONConverter
+        return await connect(
+            config,
+            address=self.address,
+            interceptors=[HeaderInterceptor()],
+            data_converter=DataConverter(payload_converter_class=converter, payload_codec=config.codec),
+            runtime=shared_runtime(),
+        )
+
+    def _attach(self, kernel: Kernel, host: TemporalHost) -> None:
+        add_known(self._workers)
+        kernel.routes[DURABLE] = host
+        for worker in self._workers:
+            kernel.spawners[worker.id] = host.spawner(worker.task_queue)
+
+    def _detach(self, kernel: Kernel) -> None:
+        for worker in self._workers:
+            del kernel.spawners[worker.id]
+            known.pop(worker.id, None)
+
+
+# Workers are made on the asyncio loop, which they belong to: hence async, although nothing waits.
+
+
+async def _node_worker(client: Client, kernel: Kernel, activities: Activities) -> temporalio.worker.Worker:
+    """Serves the node's own task queue: deliveries and watches for workflows that run elsewhere."""
+    return temporalio.worker.Worker(
+        client,
+        task_queue=node_queue(kernel.name),
+        activities=activities.for_node(),
+        max_concurrent_activities=10_000,
+    )
+
+
+async def _worker(client: Client, worker: Worker, activities: Activities) -> temporalio.worker.Worker:
+    return temporalio.worker.Worker(
+        client,
+        task_queue=worker.task_queue,
+        workflows=[DurableProcess],
+        activities=activities.for_worker(),
+        workflow_runner=_runner(worker),
+        max_cached_workflows=worker.max_cached_workflows,
+        max_concurrent_activities=worker.max_concurrent_activities,
+        graceful_shutdown_timeout=timedelta(
+            seconds=seconds(worker.graceful_shutdown_timeout, "graceful_shutdown_timeout")
+        ),
+    )
+
+
+def _runner(worker: Worker) -> WorkflowRunner:
+    if not worker.sandbox:
+        return UnsandboxedWorkflowRunner()
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
+    )
+
+
+async def _run(portal: Portal, worker: temporalio.worker.Worker) -> None:
+    await portal.call(worker.run)

@@ -1,0 +1,274 @@
+"""Payloads: msgpack with extension types for what processes say to each other. Never pickle."""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import attrs
+import msgpack
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import (
+    BinaryNullPayloadConverter,
+    BinaryPlainPayloadConverter,
+    BinaryProtoPayloadConverter,
+    CompositePayloadConverter,
+    EncodingPayloadConverter,
+    JSONPlainPayloadConverter,
+    JSONProtoPayloadConverter,
+    PayloadConverter,
+)
+
+from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result, invalid
+
+T = TypeVar("T", bound=type)
+
+LARGEST: Final = 2 * 1024 * 1024 - 64 * 1024
+"""Bytes of one payload. The server refuses 2 MiB, and would have the workflow task retried for ever."""
+
+_registered: dict[str, type] = {}
+
+
+def register(cls: T) -> T:
+    """Let instances of an attrs class or members of an enum travel in messages, arguments and results.
+
+        @temporal_bridge.register
+        @attrs.frozen
+        class Order: ...
+
+    They are known by module and name: moving or renaming the class makes those on their way unreadable.
+
+    Raises:
+        Error: kind INVALID, when it is neither an attrs class nor an enum.
+    """
+    if not isinstance(cls, type) or not (attrs.has(cls) or issubclass(cls, enum.Enum)):
+        raise invalid("cls", cls, "an attrs class or an enum")
+    _registered[_name(cls)] = cls
+    return cls
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _attributes(value: Any) -> list[Any]:
+    return [
+        _name(type(value)),
+        {field.name: getattr(value, field.name) for field in attrs.fields(type(value))},
+    ]
+
+
+def _instance(data: list[Any]) -> Any:
+    name, values = data
+    cls = _registered.get(name)
+    if cls is None:
+        raise Error(
+            f"a value of class={name!r} came, which is not registered here: use temporal_bridge.register on it",
+            kind=INVALID,
+        )
+    return cls(**{_argument(cls, field): value for field, value in values.items()})
+
+
+def _argument(cls: type, field: str) -> str:
+    return attrs.fields_dict(cls)[field].alias or field
+
+
+def _error(error: Error) -> list[Any]:
+    cause = error.__cause__
+    return [
+        error.message,
+        error.kind,
+        error.retryable,
+        dict(error.details),
+        None if cause is None else Error.of(cause),
+    ]
+
+
+def _restore_error(data: list[Any]) -> Error:
+    message, kind, retryable, details, cause = data
+    error = Error(message, kind=kind, retryable=retryable, details=details)
+    error.__cause__ = cause
+    return error
+
+
+def _sorted(values: set[Any] | frozenset[Any]) -> list[Any]:
+    """The same order in every process, whatever its hash seed."""
+    return sorted(values, key=pack)
+
+
+# The code, the type, how it is written and how it is read. Codes stay as they are for ever: histories hold them.
+_EXTENSIONS: tuple[tuple[int, type, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+    (1, PID, str, PID.parse),
+    (2, datetime, datetime.isoformat, datetime.fromisoformat),
+    (
+        3,
+        timedelta,
+        lambda value: [value.days, value.seconds, value.microseconds],
+        lambda data: timedelta(*data),
+    ),
+    (4, Decimal, str, Decimal),
+    (5, uuid.UUID, lambda value: value.bytes, lambda data: uuid.UUID(bytes=data)),
+    (6, set, _sorted, set),
+    (7, frozenset, _sorted, frozenset),
+    (8, tuple, list, tuple),
+    (9, date, date.isoformat, date.fromisoformat),
+    (10, int, str, int),  # those that msgpack's 64 bits do not hold
+    (11, Error, _error, _restore_error),
+)
+_ENUM: Final = 20
+_ATTRS: Final = 21
+_WRITE = {cls: (code, write) for code, cls, write, _ in _EXTENSIONS}
+_READ = {code: read for code, _, _, read in _EXTENSIONS}
+
+for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel):
+    register(_cls)
+
+
+def _write(value: Any) -> Any:
+    cls = type(value)
+    known = _WRITE.get(cls)
+    if known is None and isinstance(value, Error):
+        known = _WRITE[Error]
+    if known is not None:
+        code, write = known
+        return msgpack.ExtType(code, pack(write(value)))
+    if isinstance(value, enum.Enum) and _name(cls) in _registered:
+        return msgpack.ExtType(_ENUM, pack([_name(cls), value.value]))
+    if _name(cls) in _registered:
+        return msgpack.ExtType(_ATTRS, pack(_attributes(value)))
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise Error(
+        f"a value of type {cls.__name__} cannot be serialised, value={value!r:.120}: send plain values, or"
+        " attrs classes and enums registered with temporal_bridge.register",
+        kind=INVALID,
+    )
+
+
+def _read(code: int, data: bytes) -> Any:
+    if code == _ENUM:
+        name, value = unpack(data)
+        cls = _registered.get(name)
+        if cls is None:
+            raise Error(f"enum={name!r} is not registered here: use temporal_bridge.register", kind=INVALID)
+        return cls(value)
+    if code == _ATTRS:
+        return _instance(unpack(data))
+    read = _READ.get(code)
+    if read is None:
+        raise Error(f"extension type {code} is not known: a newer Everproc wrote it", kind=INVALID)
+    return read(unpack(data))
+
+
+def pack(value: Any) -> bytes:
+    """A value as bytes.
+
+    Raises:
+        Error: kind INVALID, naming the value that cannot be serialised.
+    """
+    try:
+        packed: bytes = msgpack.packb(value, default=_write, strict_types=True)
+    except OverflowError:
+        packed = msgpack.packb(_without_big(value), default=_write, strict_types=True)
+    except (ValueError, RecursionError) as error:
+        raise Error(
+            f"a value cannot be serialised: {error}; is it nested in itself?", kind=INVALID
+        ) from error
+    return packed
+
+
+def _without_big(value: Any) -> Any:
+    """The value with integers beyond 64 bits as extensions: msgpack does not ask `default` about them."""
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return msgpack.ExtType(10, pack(str(value)))
+    if type(value) is list:
+        return [_without_big(item) for item in value]
+    if type(value) is tuple:
+        return msgpack.ExtType(8, pack([_without_big(item) for item in value]))
+    if type(value) is dict:
+        return {_without_big(key): _without_big(item) for key, item in value.items()}
+    return value
+
+
+def unpack(data: bytes) -> Any:
+    """The value that `pack` wrote."""
+    return msgpack.unpackb(data, ext_hook=_read, strict_map_key=False)
+
+
+class MsgpackPayloadConverter(EncodingPayloadConverter):
+    """Values as msgpack; what cannot be serialised is an `Error` that names it."""
+
+    @property
+    def encoding(self) -> str:
+        """The mark of these payloads."""
+        return "binary/msgpack"
+
+    def to_payload(self, value: Any) -> Payload | None:
+        """As the SDK asks."""
+        return Payload(metadata={"encoding": b"binary/msgpack"}, data=pack(value))
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        """As the SDK asks. Hints are not needed: values carry their types."""
+        return unpack(payload.data)
+
+
+class MsgpackConverter(CompositePayloadConverter):
+    """Writes msgpack; reads also what other tools write: JSON, protobuf, bytes, null."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            BinaryNullPayloadConverter(),
+            BinaryPlainPayloadConverter(),
+            JSONProtoPayloadConverter(),
+            BinaryProtoPayloadConverter(),
+            MsgpackPayloadConverter(),
+            JSONPlainPayloadConverter(),
+        )
+
+
+class JSONConverter(CompositePayloadConverter):
+    """Writes JSON what JSON can hold exactly, to be read in Temporal's UI, and msgpack the rest; reads both."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            BinaryNullPayloadConverter(),
+            BinaryPlainPayloadConverter(),
+            JSONProtoPayloadConverter(),
+            BinaryProtoPayloadConverter(),
+            _ExactJSON(),
+            MsgpackPayloadConverter(),
+        )
+
+
+class _ExactJSON(JSONPlainPayloadConverter):
+    def to_payload(self, value: Any) -> Payload | None:
+        return super().to_payload(value) if _is_json(value) else None
+
+
+def _is_json(value: Any) -> bool:
+    if isinstance(value, list):
+        return type(value) is list and all(_is_json(item) for item in value)
+    if isinstance(value, dict):
+        return type(value) is dict and all(type(key) is str and _is_json(item) for key, item in value.items())
+    return value is None or type(value) in (str, int, float, bool)
+
+
+def payload_size(converter: PayloadConverter, values: list[Any], what: str) -> int:
+    """The bytes that values take together.
+
+    Raises:
+        Error: kind INVALID, when they cannot be serialised or are larger than the server takes.
+    """
+    size = sum(payload.ByteSize() for payload in converter.to_payloads(values))
+    if size > LARGEST:
+        raise Error(
+            f"{what} takes {size} bytes, more than the {LARGEST} that Temporal carries: store it elsewhere and send"
+            " where it is",
+            kind=INVALID,
+            details={"size": size, "largest": LARGEST},
+        )
+    return size

@@ -1,0 +1,137 @@
+"""Errors and exits across Temporal's borders: `actors.Error` as application failures, and failures as `Error`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ApplicationErrorCategory,
+    CancelledError,
+    ChildWorkflowError,
+    FailureError,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+)
+
+from actors import CANCELED, INTERNAL, KINDS, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error, Reason, Result
+
+_MARK: Final = "everproc"
+_TIMEOUTS = {
+    TimeoutType.START_TO_CLOSE: "start_to_close",
+    TimeoutType.SCHEDULE_TO_START: "schedule_to_start",
+    TimeoutType.SCHEDULE_TO_CLOSE: "schedule_to_close",
+    TimeoutType.HEARTBEAT: "heartbeat",
+}
+
+
+def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationError:
+    """An error as the failure that carries it: its kind is the failure's type, which retry policies name.
+
+    Whatever in `details` cannot be serialised is carried as its text, so that a failure always arrives.
+    """
+    own = Error.of(error)
+    facts = {_MARK: 1, "reason": reason, "retryable": own.retryable, "details": _plain(own.details)}
+    failure = ApplicationError(
+        own.message,
+        facts,
+        type=own.kind,
+        non_retryable=own.retryable is False,
+        # What was raised on purpose is not the worker's to warn of.
+        category=ApplicationErrorCategory.UNSPECIFIED
+        if own is not error
+        else ApplicationErrorCategory.BENIGN,
+    )
+    if own.__cause__ is not None:
+        failure.__cause__ = _cause(own.__cause__)
+    return failure
+
+
+def _cause(cause: BaseException) -> BaseException:
+    """The cause as a failure. The wrapped original of an INTERNAL error is told by its type and text."""
+    if isinstance(cause, FailureError):
+        return cause
+    if isinstance(cause, Error):
+        return to_failure(cause)
+    return ApplicationError(str(cause), type=type(cause).__name__)
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    from temporal_bridge._converter import pack
+
+    plain: dict[str, Any] = {}
+    for key, value in details.items():
+        try:
+            pack(value)
+            plain[key] = value
+        except Error:
+            plain[key] = repr(value)
+    return plain
+
+
+def from_failure(failure: BaseException) -> Error:
+    """The `Error` for whatever Temporal raised: one of ours unchanged, a foreign one by what it is."""
+    return exit_of(failure)[1]
+
+
+def exit_of(failure: BaseException) -> tuple[Reason, Error]:
+    """Why a durable process ended, and its error."""
+    if isinstance(failure, Error):
+        return "error", failure
+    if isinstance(failure, WorkflowFailureError | ActivityError | ChildWorkflowError):
+        cause = failure.__cause__
+        return exit_of(cause) if cause is not None else ("error", Error(str(failure), kind=INTERNAL))
+    if isinstance(failure, TimeoutError):
+        which = _TIMEOUTS.get(failure.type) if failure.type is not None else None
+        text = "the workflow" if which is None else "the activity"
+        error = Error(
+            f"{text} timed out: {failure.message}",
+            kind=TIMEOUT,
+            details={"timeout_type": which or "workflow"},
+        )
+        return "timed_out", _with_cause(error, failure)
+    if isinstance(failure, TerminatedError):
+        return "terminated", Error(f"terminated: {failure.message}", kind=CANCELED)
+    if isinstance(failure, CancelledError):
+        return "cancelled", Error(f"cancelled: {failure.message}", kind=CANCELED)
+    if isinstance(failure, ApplicationError):
+        return _application(failure)
+    return "error", Error.of(failure)
+
+
+def _application(failure: ApplicationError) -> tuple[Reason, Error]:
+    facts = failure.details[0] if failure.details else None
+    if isinstance(facts, Mapping) and facts.get(_MARK) and failure.type in KINDS:
+        error = Error(
+            failure.message, kind=failure.type, retryable=facts["retryable"], details=facts["details"]
+        )
+        return facts["reason"], _with_cause(error, failure)
+    if failure.type in KINDS:
+        kind, text, details = failure.type, failure.message, {}
+    else:
+        missing = failure.type == "NotFoundError"
+        kind = NOT_FOUND if missing else INTERNAL
+        text = f"{failure.type}: {failure.message}" if failure.type and not missing else failure.message
+        details = {"type": failure.type} if failure.type else {}
+    error = Error(
+        text,
+        kind=kind,
+        retryable=False if failure.non_retryable else None,
+        details={**details, **({"values": list(failure.details)} if failure.details else {})},
+    )
+    return "error", _with_cause(error, failure)
+
+
+def _with_cause(error: Error, failure: FailureError) -> Error:
+    if failure.cause is not None:
+        error.__cause__ = from_failure(failure.cause)
+    return error
+
+
+def gone_with_node(text: str) -> Result:
+    """The result of a process that can no longer be watched."""
+    return Result(error=Error(text, kind=UNAVAILABLE))

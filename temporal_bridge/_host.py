@@ -1,0 +1,272 @@
+"""Durable processes as a local process sees them: a `Host` that speaks to the Temporal server."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+import trio
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from actors import (
+    PID,
+    UNAVAILABLE,
+    Description,
+    Error,
+    Exit,
+    Kernel,
+    Message,
+    MonitorRef,
+    Reason,
+    Result,
+    SpawnFunction,
+    SpawnRequest,
+    gone,
+    invalid,
+)
+from temporal_bridge import _wire as wire
+from temporal_bridge._converter import payload_size
+from temporal_bridge._options import StartOptions
+from temporal_bridge._outbox import Outbox
+from temporal_bridge._portal import Portal
+from temporal_bridge._rpc import ask, ask_about
+from temporal_bridge._watch import Watches
+from temporal_bridge._wire import Item, Mark, Signal
+from temporal_bridge._workflow_host import DURABLE, already_running, cancel_text
+
+_MOST_STARTS = 50
+"""Starts at once: more only wait longer each."""
+
+
+class TemporalHost:
+    """Starts, reaches and watches the durable processes of one namespace, for the processes of one node."""
+
+    def __init__(self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery) -> None:
+        self._kernel = kernel
+        self._client = client
+        self._portal = portal
+        self._nursery = nursery
+        self._converter = client.data_converter.payload_converter
+        self._starts = trio.CapacityLimiter(_MOST_STARTS)
+        self._outboxes: dict[PID, Outbox] = {}
+        self._numbers = count(1)  # of batches: they go up for each destination, which is all that counts
+        self._links: dict[tuple[PID, PID], MonitorRef] = {}
+        self.watches = Watches(client, portal, nursery)
+        self.closed = False
+
+    # Spawn
+
+    def spawner(self, task_queue: str) -> SpawnFunction:
+        """What `on=` a worker with this task queue means."""
+
+        async def spawn(request: SpawnRequest) -> PID:
+            return await self._spawn(task_queue, request)
+
+        return spawn
+
+    async def _spawn(self, task_queue: str, request: SpawnRequest) -> PID:
+        options = StartOptions.parse(request.options)
+        if options.namespace not in (None, self._client.namespace):
+            raise invalid(
+                "temporal.workflow.namespace",
+                options.namespace,
+                f"{self._client.namespace!r}, the namespace of this bridge; open another bridge for another",
+            )
+        workflow_id = options.id or request.name or str(uuid.uuid4())
+        pid = PID(self._client.namespace, DURABLE, workflow_id)
+        args = list(request.args)
+        payload_size(self._converter, args, f"the arguments of {request.entry.id}")
+        items = [wire.message_item(message) for message in request.messages]
+        for item in items:
+            payload_size(self._converter, item.values, f"message {item.topic!r}")
+        facts: dict[str, Any] = {
+            "parent": None if request.parent is None else str(request.parent.pid),
+            "context": dict(request.context),
+        }
+        signal: Signal | None = None
+        policy = WorkflowIDConflictPolicy.FAIL if options.fails_if_running else options.id_conflict_policy
+        if items and policy is WorkflowIDConflictPolicy.USE_EXISTING:
+            signal = wire.signal_of(items, Mark(f"{self._kernel.name}/{uuid.uuid4()}", 1), facts)
+        elif items:
+            facts["messages"] = [list(item) for item in items]
+        header = wire.to_header(facts) if signal is None else signal.header
+        self._check_open()
+        async with self._starts:
+            try:
+                await ask(
+                    self._portal,
+                    f"starting {request.entry.id} as {pid}",
+                    self._start,
+                    header,
+                    request.entry.name or request.entry.id,
+                    {
+                        "args": args,
+                        "id": workflow_id,
+                        "task_queue": options.task_queue or task_queue,
+                        "execution_timeout": options.execution_timeout,
+                        "run_timeout": options.run_timeout,
+                        "task_timeout": options.task_timeout,
+                        "id_conflict_policy": policy,
+                        "id_reuse_policy": options.id_reuse_policy,
+                        "retry_policy": options.retry_policy,
+                        "cron_schedule": options.cron_schedule,
+                        "memo": options.memo,
+                        "search_attributes": options.search_attributes,
+                        "start_delay": options.start_delay,
+                        "request_eager_start": options.enable_eager_start,
+                        "start_signal": None if signal is None else signal.name,
+                        "start_signal_args": [] if signal is None else signal.args,
+                    },
+                )
+            except WorkflowAlreadyStartedError as error:
+                raise already_running(pid) from error
+        return pid
+
+    async def _start(self, header: dict[str, Payload], workflow_type: str, settings: dict[str, Any]) -> None:
+        wire.outgoing.set(header)
+        await self._client.start_workflow(workflow_type, **settings)
+
+    # Messages
+
+    async def send(self, target: PID, message: Message) -> bool:
+        """As `Host.send`."""
+        item = wire.message_item(message)
+        size = payload_size(self._converter, item.values, f"message {item.topic!r}")
+        return await self._outbox(target).send(item, size)
+
+    async def reply(self, target: PID, call: int, payload: Any) -> bool:
+        """As `Host.reply`."""
+        size = payload_size(self._converter, [payload], f"the reply to {target}")
+        return await self._outbox(target).send(wire.reply_item(call, payload), size)
+
+    def _outbox(self, target: PID) -> Outbox:
+        self._check_open()
+        outbox = self._outboxes.get(target)
+        if outbox is None:
+
+            async def transmit(items: list[Item]) -> list[bool]:
+                taken = await self._transmit(target, items, Mark(self._kernel.name, next(self._numbers)))
+                return [taken] * len(items)
+
+            def run_soon(run: Callable[[], Awaitable[None]]) -> None:
+                self._nursery.start_soon(run)
+
+            outbox = self._outboxes[target] = Outbox(
+                transmit, run_soon, on_idle=lambda: self._forget_outbox(target)
+            )
+        return outbox
+
+    def _forget_outbox(self, target: PID) -> None:
+        del self._outboxes[target]
+
+    async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
+        signal = wire.signal_of(items, mark)
+        return await ask_about(
+            self._portal, f"sending {signal.name!r} to {target}", self._signal, target.id, signal
+        )
+
+    async def _signal(self, workflow_id: str, signal: Signal) -> None:
+        wire.outgoing.set(signal.header)
+        await self._client.get_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
+
+    # The end of others
+
+    async def terminate(self, target: PID, by: PID | None, reason: str) -> bool:
+        """As `Host.terminate`."""
+        self._check_open()
+        handle = self._client.get_workflow_handle(target.id)
+        text = reason or (f"by {by}" if by is not None else "")
+        return await ask_about(self._portal, f"terminating {target}", lambda: handle.terminate(reason=text))
+
+    async def cancel(self, target: PID, by: PID | None, reason: str, deadline: float | None) -> bool:
+        """As `Host.cancel`."""
+        self._check_open()
+        handle = self._client.get_workflow_handle(target.id)
+        if deadline is not None and not await self._outbox(target).send(Item(wire.DEADLINE, [deadline]), 100):
+            return False
+        text = cancel_text(by, reason, deadline)
+        return await ask_about(self._portal, f"cancelling {target}", lambda: handle.cancel(reason=text))
+
+    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+        """As `Host.watch`."""
+        self._check_open()
+        self.watches.add(target, ref, sink)
+
+    def unwatch(self, target: PID, ref: MonitorRef) -> None:
+        """As `Host.unwatch`."""
+        self.watches.remove(target, ref)
+
+    # Links: the other end learns of our deaths by signals, and we of its end by a watch, whatever ends it.
+
+    async def link(self, target: PID, by: PID) -> None:
+        """As `Host.link`."""
+        if await self._outbox(target).send(wire.link_item(wire.LINK, by), 100):
+            self.watch_link(target, by)
+        else:
+            self._kernel.signal_link_down(by, target, "noproc", gone(target))
+
+    def watch_link(self, target: PID, by: PID) -> None:
+        """Bring the end of a durable process to the local one that is linked to it."""
+        if (by, target) in self._links:
+            return
+        ref = self._links[by, target] = MonitorRef(by, self._kernel.next_number())
+
+        def ended(event: Exit) -> None:
+            self._links.pop((by, target), None)
+            self._kernel.signal_link_down(by, target, event.reason, event.result)
+
+        self.watches.add(target, ref, ended)
+
+    async def unlink(self, target: PID, by: PID) -> None:
+        """As `Host.unlink`."""
+        self._forget_link(target, by)
+        await self._outbox(target).send(wire.link_item(wire.UNLINK, by), 100)
+
+    def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
+        """As `Host.link_down`."""
+        self._forget_link(target, by)
+        if not self.closed:
+            self._outbox(target).post(wire.link_down_item(by, reason, result), 1000)
+
+    def _forget_link(self, target: PID, by: PID) -> None:
+        ref = self._links.pop((by, target), None)
+        if ref is not None:
+            self.watches.remove(target, ref)
+
+    async def describe(self, target: PID) -> Description:
+        """As `Host.describe`: what the server knows."""
+        self._check_open()
+        handle = self._client.get_workflow_handle(target.id)
+        found = await ask(self._portal, f"describing {target}", handle.describe)
+        status = "running" if found.status is None else found.status.name.lower()
+        return Description(
+            target,
+            found.workflow_type,
+            status,
+            details={
+                "run_id": found.run_id,
+                "history_length": found.history_length,
+                "task_queue": found.task_queue,
+                "start_time": found.start_time,
+                "close_time": found.close_time,
+            },
+        )
+
+    async def close(self) -> None:
+        """Let what was sent go out, and tell the watchers that there is no connection any more."""
+        for outbox in list(self._outboxes.values()):
+            await outbox.drain()
+        self.closed = True
+        self.watches.close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise Error(
+                f"the bridge of node {self._kernel.name} is closed: durable processes are out of reach",
+                kind=UNAVAILABLE,
+            )

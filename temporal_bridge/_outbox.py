@@ -1,0 +1,118 @@
+"""Group commit: while one batch to a destination is on its way, what comes meanwhile gathers for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from actors import UNAVAILABLE, Error, Queue
+from temporal_bridge._converter import LARGEST
+from temporal_bridge._wire import Item
+
+MOST_ITEMS = 5000
+
+Transmit = Callable[[list[Item]], Awaitable[list[bool]]]
+"""Brings a batch to the destination: for each item True when it was accepted, False when there is no such process."""
+
+
+class _Waiting:
+    __slots__ = ("item", "size", "answers")
+
+    def __init__(self, item: Item, size: int, answers: Queue[bool | Error] | None) -> None:
+        self.item = item
+        self.size = size
+        self.answers = answers
+
+
+class Outbox:
+    """Messages to one destination, in order, as many to a batch as have gathered (and the server takes).
+
+    Written once for both sides: `run_soon` starts the task that transmits, on whatever loop `transmit` needs; the
+    senders wait on channels. When nothing is left to send it calls `on_idle`, and may be forgotten.
+    """
+
+    def __init__(
+        self,
+        transmit: Transmit,
+        run_soon: Callable[[Callable[[], Awaitable[None]]], None],
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._transmit = transmit
+        self._run_soon = run_soon
+        self._on_idle = on_idle
+        self._waiting: list[_Waiting] = []
+        self._busy = False
+        self._idle: list[Queue[None]] = []
+
+    async def send(self, item: Item, size: int) -> bool:
+        """Add an item and wait until its batch is accepted; False when there is no such process.
+
+        When it is cancelled the item goes nevertheless.
+
+        Raises:
+            Error: what the transport failed with.
+        """
+        answers: Queue[bool | Error] = Queue()
+        self._add(_Waiting(item, size, answers))
+        answer = await answers.receive()
+        if isinstance(answer, Error):
+            raise answer
+        return answer
+
+    def post(self, item: Item, size: int) -> None:
+        """Add an item, and let it go without waiting."""
+        self._add(_Waiting(item, size, None))
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way."""
+        if self._busy:
+            idle: Queue[None] = Queue()
+            self._idle.append(idle)
+            await idle.receive()
+
+    def _add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        if not self._busy:
+            self._busy = True
+            self._run_soon(self._run)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._take()
+                answers: Sequence[bool | Error] = [_closed()] * len(batch)
+                try:
+                    answers = await self._transmit([waiting.item for waiting in batch])
+                except Error as error:
+                    answers = [error] * len(batch)
+                finally:
+                    for waiting, answer in zip(batch, answers, strict=True):
+                        if waiting.answers is not None:
+                            waiting.answers.put(answer)
+        finally:
+            # Cancelled, by a node or workflow that ends: whoever waits is told.
+            left, self._waiting = self._waiting, []
+            for waiting in left:
+                if waiting.answers is not None:
+                    waiting.answers.put(_closed())
+            self._busy = False
+            self._on_idle()
+            idle, self._idle = self._idle, []
+            for queue in idle:
+                queue.put(None)
+
+    def _take(self) -> list[_Waiting]:
+        """The next batch: at least one item, and no more than the server takes at once."""
+        count = size = 0
+        for waiting in self._waiting[:MOST_ITEMS]:
+            size += waiting.size
+            if count and size > LARGEST:
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+
+def _closed() -> Error:
+    return Error(
+        "the connection of this node or workflow ended before the message was accepted", kind=UNAVAILABLE
+    )

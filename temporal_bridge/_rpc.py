@@ -1,0 +1,70 @@
+"""Calls to the Temporal server from trio, and its refusals as errors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from temporalio.service import RPCError, RPCStatusCode
+
+from actors import (
+    ALREADY_EXISTS,
+    INTERNAL,
+    INVALID,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    RATE_LIMITED,
+    TIMEOUT,
+    UNAVAILABLE,
+    Error,
+    Kind,
+)
+from temporal_bridge._portal import Portal
+
+T = TypeVar("T")
+
+_KINDS: dict[RPCStatusCode, Kind] = {
+    RPCStatusCode.NOT_FOUND: NOT_FOUND,
+    RPCStatusCode.ALREADY_EXISTS: ALREADY_EXISTS,
+    RPCStatusCode.INVALID_ARGUMENT: INVALID,
+    RPCStatusCode.PERMISSION_DENIED: PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED: PERMISSION_DENIED,
+    RPCStatusCode.UNAVAILABLE: UNAVAILABLE,
+    RPCStatusCode.CANCELLED: UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED: TIMEOUT,
+    RPCStatusCode.RESOURCE_EXHAUSTED: RATE_LIMITED,
+}
+
+
+def rpc_error(error: RPCError, what: str) -> Error:
+    """The `Error` for a refusal of the server: what was tried, and what it said."""
+    found = Error(
+        f"{what} failed: {error.message}",
+        kind=_KINDS.get(error.status, INTERNAL),
+        details={"status": error.status.name},
+    )
+    found.__cause__ = error
+    return found
+
+
+async def ask(portal: Portal, what: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Run an RPC on the asyncio side.
+
+    Raises:
+        Error: by the status of the server's refusal; `what` was tried.
+    """
+    try:
+        return await portal.call(function, *args)
+    except RPCError as error:
+        raise rpc_error(error, what) from error
+
+
+async def ask_about(portal: Portal, what: str, function: Callable[..., Awaitable[Any]], *args: Any) -> bool:
+    """As `ask`, about something that may be gone: False when it is."""
+    try:
+        await ask(portal, what, function, *args)
+    except Error as error:
+        if error.kind == NOT_FOUND:
+            return False
+        raise
+    return True

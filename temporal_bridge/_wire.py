@@ -1,0 +1,165 @@
+"""What travels: signals and deliveries, and the header that says from whom, which one, and in what context.
+
+A message to a durable process is a signal named by its topic, with the payload as its argument, so that every Temporal
+tool can read and write it. Several messages to one destination travel together as one `@batch` signal. What the
+runtime says to itself has topics of its own that start with `@`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple
+
+from temporalio.api.common.v1 import Payload
+
+from actors import PID, Message, Reason, ReplyTo, Result
+from temporal_bridge._converter import MsgpackPayloadConverter
+
+HEADER: Final = "everproc"
+BATCH: Final = "@batch"
+REPLY: Final = "@reply"
+LINK: Final = "@link"
+UNLINK: Final = "@unlink"
+LINK_DOWN: Final = "@link_down"
+TERMINATE: Final = "@terminate"
+CANCEL: Final = "@cancel"
+DEADLINE: Final = "@deadline"
+
+DELIVER: Final = "@deliver"
+"""The activity that brings a batch to a process of a node."""
+
+_packer = MsgpackPayloadConverter()
+
+
+class Item(NamedTuple):
+    """One message or system signal on its way."""
+
+    topic: str
+    values: list[Any]
+    sender: str | None = None
+    call: list[Any] | None = None
+    """Where a call wants its reply: the PID's text and the number of the call."""
+    target: str | None = None
+    """For whom it is, in a delivery to a node; a signal is for its workflow."""
+
+
+class Mark(NamedTuple):
+    """Which batch this is, of those from one sender to one destination: repeats of it are dropped."""
+
+    stream: str
+    number: int
+
+
+def message_item(message: Message) -> Item:
+    """A user's message as it travels."""
+    payload = message.payload
+    if payload is None:
+        values = []
+    elif type(payload) is tuple and len(payload) > 1:
+        values = list(payload)
+    else:
+        values = [payload]
+    to = message.reply_to
+    return Item(
+        message.topic,
+        values,
+        None if message.sender is None else str(message.sender),
+        None if to is None else [str(to.pid), to.call],
+    )
+
+
+def item_message(item: Item) -> Message:
+    """The message that an item carries."""
+    values = item.values
+    payload = values[0] if len(values) == 1 else tuple(values) if values else None
+    sender = None if item.sender is None else PID.parse(item.sender)
+    reply_to = None if item.call is None else ReplyTo(PID.parse(item.call[0]), item.call[1])
+    return Message(item.topic, payload, sender, reply_to)
+
+
+def reply_item(call: int, payload: Any) -> Item:
+    """The answer to a call."""
+    return Item(REPLY, [call, payload])
+
+
+def link_item(topic: str, by: PID) -> Item:
+    """`@link` or `@unlink` by a process."""
+    return Item(topic, [str(by)])
+
+
+def link_down_item(by: PID, reason: Reason, result: Result) -> Item:
+    """The signal of a link. Of the result only the error is told: a value is not the peer's business."""
+    return Item(LINK_DOWN, [str(by), reason, result.error])
+
+
+# Headers
+
+outgoing: ContextVar[Mapping[str, Payload] | None] = ContextVar("everproc_outgoing", default=None)
+"""What the interceptors add to the headers of the next call to Temporal."""
+
+incoming: ContextVar[Mapping[str, Any] | None] = ContextVar("everproc_incoming", default=None)
+"""The header of the signal or activity that is being handled."""
+
+
+def to_header(facts: Mapping[str, Any]) -> dict[str, Payload]:
+    """Facts as a header, without those that are None."""
+    payload = _packer.to_payload({key: value for key, value in facts.items() if value is not None})
+    assert payload is not None
+    return {HEADER: payload}
+
+
+def from_header(headers: Mapping[str, Payload]) -> Mapping[str, Any]:
+    """The facts of a header; none when it was written by somebody else."""
+    payload = headers.get(HEADER)
+    if payload is None or payload.metadata.get("encoding") != b"binary/msgpack":
+        return {}
+    facts = _packer.from_payload(payload)
+    return facts if isinstance(facts, dict) else {}
+
+
+class Signal(NamedTuple):
+    """A signal as it is given to Temporal."""
+
+    name: str
+    args: list[Any]
+    header: dict[str, Payload]
+
+
+def signal_of(items: list[Item], mark: Mark, more: Mapping[str, Any] | None = None) -> Signal:
+    """The signal for a batch: a lone item under its own name, several as one. `more` goes into its header."""
+    facts = {**(more or {}), "stream": mark.stream, "number": mark.number}
+    if len(items) == 1:
+        (item,) = items
+        return Signal(item.topic, item.values, to_header({**facts, "from": item.sender, "call": item.call}))
+    return Signal(BATCH, [[list(item[:4]) for item in items]], to_header(facts))
+
+
+def items_of(name: str, values: list[Any], facts: Mapping[str, Any]) -> tuple[list[Item], Mark | None]:
+    """The items of a signal, and which batch it was if one of us sent it."""
+    mark = Mark(facts["stream"], facts["number"]) if "stream" in facts else None
+    if name == BATCH and len(values) == 1 and isinstance(values[0], list):
+        return [Item(*item) for item in values[0]], mark
+    return [Item(name, values, facts.get("from"), facts.get("call"))], mark
+
+
+class Seen:
+    """Which batches have come, by stream: each counts up, so that the last number says it all."""
+
+    def __init__(self, last: Mapping[str, int] | None = None, most: int = 65536) -> None:
+        self._last = dict(last or {})
+        self._most = most
+
+    def is_new(self, mark: Mark | None) -> bool:
+        """Note a batch; False when it had come before. One without a mark is always new."""
+        if mark is None:
+            return True
+        last = self._last.pop(mark.stream, 0)
+        self._last[mark.stream] = max(last, mark.number)  # at the end: the stream used longest ago goes first
+        if len(self._last) > self._most:
+            del self._last[next(iter(self._last))]
+        return mark.number > last
+
+    def snapshot(self) -> dict[str, int]:
+        """The last numbers, to go on with elsewhere."""
+        return dict(self._last)

@@ -1,0 +1,116 @@
+"""Workers: which task queue a worker's entry id means, and how its part of Temporal is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from actors import CONFLICT, Duration, Entry, Error, Namespace, invalid, seconds
+
+known: dict[str, Worker] = {}
+"""The workers of this program's open bridges, by entry id: where a spawn `on=` one of them goes."""
+
+
+@attrs.frozen(eq=False)
+class Worker:
+    """Runs durable processes and the activities of a task queue.
+
+        Worker("app:worker", task_queue="orders", entries=[app])
+
+    Args:
+        id: the entry id by which processes name it: `on="app:worker"`.
+        task_queue: its task queue on the Temporal server; all workers of one queue should have the same entries.
+        entries: the namespaces whose processes and functions it runs.
+        run: False for a worker that another program runs: it can be named here, and nothing runs here.
+        sandbox: whether durable processes run in Temporal's sandbox, which catches what is not deterministic.
+        max_cached_workflows: how many durable processes are kept in memory between their tasks.
+        max_concurrent_activities: how many functions run at once.
+        graceful_shutdown_timeout: how long functions may go on when the worker stops, before they are cancelled.
+
+    Raises:
+        Error: kind INVALID, when an argument is not of that form.
+    """
+
+    id: str
+    task_queue: str
+    entries: tuple[Namespace, ...] = attrs.field(default=(), converter=tuple)
+    run: bool = True
+    sandbox: bool = True
+    max_cached_workflows: int = 1000
+    max_concurrent_activities: int = 100
+    graceful_shutdown_timeout: Duration = "2s"
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.id, str) or ":" not in self.id:
+            raise invalid("id", self.id, 'an entry id such as "app:worker"')
+        if not isinstance(self.task_queue, str) or not self.task_queue:
+            raise invalid("task_queue", self.task_queue, "a non-empty string")
+        for namespace in self.entries:
+            if not isinstance(namespace, Namespace):
+                raise invalid("entries", namespace, "actors.Namespace objects")
+        for name in ("run", "sandbox"):
+            if not isinstance(getattr(self, name), bool):
+                raise invalid(name, getattr(self, name), "True or False")
+        _check_count("max_cached_workflows", self.max_cached_workflows, 0)
+        _check_count("max_concurrent_activities", self.max_concurrent_activities, 1)
+        seconds(self.graceful_shutdown_timeout, "graceful_shutdown_timeout")
+        if self.run and self.sandbox:
+            for entry in self.declared():
+                if entry.kind == "process" and not entry.activity:
+                    check_importable(entry)
+
+    def declared(self) -> Iterable[Entry]:
+        """The entries of its namespaces."""
+        for namespace in self.entries:
+            yield from namespace
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise invalid(name, value, f"a whole number of {least} or more")
+
+
+def check_importable(entry: Entry) -> None:
+    """Refuse a process function that the sandbox could not import again."""
+    if not importable(entry):
+        raise Error(
+            f"entry={entry.id!r} is defined at {entry.source}, which Temporal's sandbox cannot import again:"
+            " move it to the top level of a module, or use Worker(sandbox=False)",
+            kind="INVALID",
+            details={"entry": entry.id, "source": entry.source},
+        )
+
+
+def importable(entry: Entry) -> bool:
+    """Whether the function can be found by its module and name."""
+    module, _, name = entry.source.partition(":")
+    return module != "__main__" and "<" not in name
+
+
+def add_known(workers: Iterable[Worker]) -> None:
+    """Note the workers of a bridge.
+
+    Raises:
+        Error: kind CONFLICT, when another open bridge has one of that id with another task queue.
+    """
+    for worker in workers:
+        other = known.get(worker.id)
+        if other is not None and other.task_queue != worker.task_queue:
+            raise Error(
+                f"worker={worker.id!r} is known with task_queue={other.task_queue!r}, so it cannot have"
+                f" task_queue={worker.task_queue!r}",
+                kind=CONFLICT,
+            )
+    known.update({worker.id: worker for worker in workers})
+
+
+def id_of(task_queue: str) -> str | None:
+    """The worker of a task queue."""
+    return next((worker.id for worker in known.values() if worker.task_queue == task_queue), None)
+
+
+def node_queue(node: str) -> str:
+    """The task queue on which a node takes deliveries for its local processes."""
+    return f"everproc-node:{node}"

@@ -1,0 +1,148 @@
+"""What only a durable process can do: look at its workflow, pin versions of its code, set attributes.
+
+    version = temporal_bridge.workflow.version("payment-v2", 1, 2)
+
+All of it raises `Error` with kind CONFLICT outside a durable process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attr
+from temporalio import workflow as temporal
+from temporalio.common import SearchAttributePair
+
+import actors
+from actors import CONFLICT, INVALID, Error, Target, invalid
+from temporal_bridge._options import search_attribute
+
+__all__ = [
+    "DEFAULT_VERSION",
+    "Info",
+    "attrs",
+    "execute",
+    "history_length",
+    "history_size",
+    "info",
+    "should_upgrade",
+    "version",
+]
+
+DEFAULT_VERSION: Final = -1
+"""The version of an execution that passed the spot before there was a `version` call."""
+
+
+@attr.frozen
+class Info:
+    """The workflow that the process runs as; `history_size` in bytes."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    namespace: str
+    attempt: int
+    history_length: int
+    history_size: int
+
+
+def info() -> Info:
+    """What workflow this process is."""
+    _check()
+    found = temporal.info()
+    return Info(
+        workflow_id=found.workflow_id,
+        run_id=found.run_id,
+        workflow_type=found.workflow_type,
+        task_queue=found.task_queue,
+        namespace=found.namespace,
+        attempt=found.attempt,
+        history_length=found.get_current_history_length(),
+        history_size=found.get_current_history_size(),
+    )
+
+
+def history_length() -> int:
+    """How many events the history has."""
+    return info().history_length
+
+
+def history_size() -> int:
+    """How many bytes the history has."""
+    return info().history_size
+
+
+def should_upgrade() -> bool:
+    """Whether the history has grown so much that the process should `upgrade()`, which starts a new one."""
+    _check()
+    return temporal.info().is_continue_as_new_suggested()
+
+
+async def execute(target: Target, *args: Any) -> Any:
+    """As `actors.execute`: a child, its value or its error."""
+    _check()
+    return await actors.execute(target, *args)
+
+
+def version(change_id: str, min_supported: int, max_supported: int) -> int:
+    """Which version of a change this execution goes by; the same for its whole life.
+
+    A new execution gets `max_supported`. One that is running keeps what it got, also after the maximum was raised; one
+    that passed this spot before the call was there gets `DEFAULT_VERSION`.
+
+    Raises:
+        Error: kind INVALID for bad arguments; CONFLICT, which should end the process, when its version is not supported
+            any more.
+    """
+    _check()
+    if not isinstance(change_id, str) or not change_id:
+        raise invalid("change_id", change_id, "a non-empty string")
+    for name, value in (("min_supported", min_supported), ("max_supported", max_supported)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise invalid(name, value, "a whole number")
+    if not DEFAULT_VERSION <= min_supported <= max_supported or max_supported < 1:
+        raise Error(
+            f"version({change_id!r}, {min_supported}, {max_supported}) makes no sense: expected"
+            f" {DEFAULT_VERSION} <= min_supported <= max_supported and max_supported of 1 or more",
+            kind=INVALID,
+        )
+    # Each number is a patch of Temporal's: the newest one that the history knows is the version of this execution.
+    found = next(
+        (number for number in range(max_supported, 0, -1) if temporal.patched(f"{change_id}@{number}")),
+        DEFAULT_VERSION,
+    )
+    if found < min_supported:
+        raise Error(
+            f"version of {change_id!r} is {found} in this execution, older than the supported {min_supported}:"
+            " keep the older code until such executions have ended",
+            kind=CONFLICT,
+            details={"change_id": change_id, "version": found},
+        )
+    return found
+
+
+def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | None = None) -> None:
+    """Set search attributes, which list queries find, and memo fields, which they only show.
+
+    Raises:
+        Error: kind INVALID, when a value is of no type that Temporal can index.
+    """
+    _check()
+    if search is not None:
+        if not isinstance(search, Mapping):
+            raise invalid("search", search, "a mapping of attribute names to values")
+        pairs: list[SearchAttributePair[Any]] = [
+            search_attribute(key, value, "search") for key, value in search.items()
+        ]
+        temporal.upsert_search_attributes([pair.key.value_set(pair.value) for pair in pairs])
+    if memo is not None:
+        if not isinstance(memo, Mapping):
+            raise invalid("memo", memo, "a mapping of names to values")
+        temporal.upsert_memo(memo)
+
+
+def _check() -> None:
+    if not temporal.in_workflow():
+        raise Error("this works only in a durable process: spawn it on a worker", kind=CONFLICT)
