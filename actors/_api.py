@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 
 import attrs
 
-from actors._channel import Channel, Queue
+from actors._channel import Channel, Filled, Lifelong
 from actors._description import Description
 from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
@@ -146,7 +146,7 @@ def events() -> Channel[Event]:
     process = running_process()
     process.events_opened = True
     if process.events is None:
-        process.events = Queue()
+        process.events = Lifelong()
     return process.events
 
 
@@ -301,7 +301,7 @@ def every(interval: Duration) -> Ticker:
     return Ticker(running_process(), length, repeat=True)
 
 
-class Ticker(Queue[datetime]):
+class Ticker(Filled[datetime]):
     """The channel of `after` and `every`. Its timer ends with the process."""
 
     __slots__ = ("_process", "_length", "_repeat", "_timer", "_due")

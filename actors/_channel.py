@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from actors._errors import ChannelClosed, invalid
+from actors._errors import INVALID, ChannelClosed, Error, invalid
 from actors._scheduler import TURNS, Parking, Wait, caller
 
 T = TypeVar("T")
@@ -279,7 +279,7 @@ class Channel(Generic[T]):
 
 
 class Queue(Channel[T]):
-    """A channel without bound that the kernel fills without waiting: inboxes, events, timers."""
+    """A channel without bound, which the kernel fills without waiting."""
 
     __slots__ = ()
 
@@ -322,6 +322,36 @@ class Queue(Channel[T]):
         self._buffer = None
         for value in values:
             self.give(value)
+
+
+class Filled(Queue[T]):
+    """A queue that only the runtime fills: of messages, of events, of ticks."""
+
+    __slots__ = ()
+
+    async def send(self, value: T) -> None:
+        """Refused."""
+        raise _filled(value)
+
+    def sending(self, value: T) -> Sending[T]:
+        """Refused."""
+        raise _filled(value)
+
+
+class Lifelong(Filled[T]):
+    """The inbox and the events of a process: they are there as long as it lives, and nobody closes them."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Refused: what comes in afterwards would be lost."""
+        raise Error("the inbox and the events of a process cannot be closed", kind=INVALID)
+
+
+def _filled(value: object) -> Error:
+    return invalid(
+        "value", value, "a channel of your own: this one is filled by the runtime, and only received from"
+    )
 
 
 async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> Picked:

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from actors._channel import Channel, Queue
+from actors._channel import Channel, Filled, Lifelong, Queue
 from actors._errors import NOT_FOUND, Error, invalid
 from actors._message import Message, check_topic
 
@@ -39,7 +39,7 @@ class Bound:
         return cls(limit, overflow)
 
 
-class Listener(Queue[Any]):
+class Listener(Filled[Any]):
     """The channel of one topic. It holds whole messages, so that `unlisten` can put them back."""
 
     __slots__ = ("topic", "messages")
@@ -68,7 +68,7 @@ class Mailbox:
     __slots__ = ("inbox", "listeners", "bound", "accepted", "_arrivals")
 
     def __init__(self, bound: Bound | None = None) -> None:
-        self.inbox: Queue[Message] = Queue()
+        self.inbox: Lifelong[Message] = Lifelong()
         self.listeners: dict[str, Listener] | None = None
         self.bound = bound
         self.accepted = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors._channel import Queue
+from actors._channel import Lifelong
 from actors._entries import Entry
 from actors._errors import CANCELED, CONFLICT, Error, leaves
 from actors._events import Event, Exit, MonitorRef, Reason, Result
@@ -98,7 +98,7 @@ class Process:
         self.context = context
         self.options = _DEFAULTS
         self.mailbox = Mailbox(bound)
-        self.events: Queue[Event] | None = None
+        self.events: Lifelong[Event] | None = None
         self.events_opened = False
         self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
         self.monitors: dict[MonitorRef, PID] | None = None
@@ -123,7 +123,7 @@ class Process:
     def put_event(self, event: Event) -> None:
         """Add to what `events()` gives."""
         if self.events is None:
-            self.events = Queue()
+            self.events = Lifelong()
         self.events.put(event)
 
     def own(self, thing: Cancellable) -> None:
