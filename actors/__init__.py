@@ -94,7 +94,7 @@ from actors._kernel import Kernel
 from actors._message import Message, ReplyTo, check_topic, payload_of
 from actors._node import Node, run
 from actors._pid import PID, Dest
-from actors._process import Options, Process, ambient, running_process
+from actors._process import Options, Process, running_process
 from actors._relations import exit_sink, gone
 from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
 from actors._spawner import Spawner
@@ -210,7 +210,6 @@ __all__ += [
     "Timer",
     "Timers",
     "Wait",
-    "ambient",
     "attempt",
     "caller",
     "check_topic",

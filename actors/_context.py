@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from actors._errors import invalid
-from actors._process import Process, ambient
 from actors._scheduler import caller
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def current_context() -> Mapping[str, Any]:
-    """The context of whoever runs: of a function that runs for a process, of a process, or empty."""
-    context = ambient.get()
-    if context is not None:
-        return context
-    process = caller.get()
-    return process.context if isinstance(process, Process) else _NOTHING
+    """The context of whoever runs: a process, a function that runs for one, or code outside, which has none."""
+    return caller.get().context
 
 
 def check_context(context: Mapping[str, Any]) -> None:

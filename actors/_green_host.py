@@ -19,7 +19,7 @@ from actors._context import current_context
 from actors._entries import check_async
 from actors._errors import CONFLICT, Error
 from actors._kernel import Kernel
-from actors._process import Process, ambient, running_process
+from actors._process import Process, running_process
 from actors._scheduler import OUTSIDE, caller
 from actors._trampoline import Cancelled, GreenTask, Trampoline, foreign
 from actors._trio_host import TrioScheduler, contains
@@ -196,8 +196,7 @@ def _raise_cancelled() -> None:
 
 def _go_outside() -> None:
     """Make the running context that of code outside any process, with the ambient context of the process it had."""
-    ambient.set(current_context())
-    caller.set(OUTSIDE)
+    caller.set(OUTSIDE.within(current_context()))
 
 
 async def in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -222,9 +221,8 @@ async def in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
             f"process {process.pid} has no trio around it: make this a function and `await actors.funcs.call` it",
             kind=CONFLICT,
         )
-    context, token = ambient.set(current_context()), caller.set(OUTSIDE)
+    token = caller.set(OUTSIDE.within(process.context))
     try:
         return await function(*args)
     finally:
-        ambient.reset(context)
         caller.reset(token)

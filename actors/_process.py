@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -18,9 +17,6 @@ from actors._scheduler import TURNS, Cancellable, Scheduler, caller
 
 if TYPE_CHECKING:
     from actors._kernel import Kernel
-
-ambient: ContextVar[Mapping[str, Any] | None] = ContextVar("everproc_ambient", default=None)
-"""The context of a function that runs for a process; where it is not set, the process's own counts."""
 
 
 @attrs.frozen

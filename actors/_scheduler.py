@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from actors._errors import CONFLICT, Error
@@ -113,9 +114,12 @@ class Caller(Protocol):
 
     `turns` is how many operations it may still do before it has to let others run (semantics 15). Outside code has
     none, so each of its waits is a checkpoint. A cancelled process has none either, so its next call raises.
+
+    `context` are the ambient values that it passes on (semantics 34).
     """
 
     turns: int
+    context: Mapping[str, Any]
 
     @property
     def scheduler(self) -> Parking:
@@ -159,13 +163,21 @@ def no_scheduler() -> Error:
 
 
 class Outside:
-    """Code that runs outside any process: a `Caller` that waits as `scheduler` can."""
+    """Code that runs outside any process: a `Caller` that waits as `scheduler` can.
 
-    __slots__ = ("scheduler", "turns")
+    A function that a process has called is such code, with the context of its call.
+    """
 
-    def __init__(self, scheduler: Parking) -> None:
+    __slots__ = ("scheduler", "turns", "context")
+
+    def __init__(self, scheduler: Parking, context: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.scheduler = scheduler
         self.turns = 0
+        self.context = context
+
+    def within(self, context: Mapping[str, Any]) -> Outside:
+        """The same with another context."""
+        return Outside(self.scheduler, context)
 
     async def pause(self) -> None:
         """As `Caller.pause`."""

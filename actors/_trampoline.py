@@ -17,7 +17,6 @@ from types import FrameType, TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from actors._errors import CONFLICT, Error
-from actors._process import ambient
 from actors._scheduler import Timer, Wait, caller
 from actors._timers import HeapTimer, Timers
 
@@ -157,7 +156,7 @@ class Trampoline:
     ) -> GreenTask:
         """As `Scheduler.start`."""
         context = copy_context()
-        context.run(_enter, process)
+        context.run(caller.set, process)
         try:
             coroutine = function(*args)
         except Exception as error:  # noqa: BLE001 - arguments that do not fit: the process ends with that
@@ -280,15 +279,6 @@ def foreign(what: object) -> Error:
         kind=CONFLICT,
         details={"awaited": name},
     )
-
-
-def _enter(process: Process) -> None:
-    """Make the running context that of a process."""
-    caller.set(process)
-    if (
-        ambient.get() is not None
-    ):  # spawned by a function: what the process is to have of it, it has as its own
-        ambient.set(None)
 
 
 def _strip(error: BaseException) -> None:

@@ -21,7 +21,6 @@ from actors._functions import (
     cancelled_error,
     timeout_error,
 )
-from actors._process import ambient
 from actors._scheduler import OUTSIDE, caller
 
 _ONCE = RetryPolicy(maximum_attempts=1)
@@ -56,8 +55,7 @@ class TrioFunctions:
         copy_context().run(self._nursery.start_soon, self._serve, call, future, scope)
 
     async def _serve(self, call: FunctionCall, future: Future, scope: trio.CancelScope) -> None:
-        caller.set(OUTSIDE)
-        ambient.set(call.context)
+        caller.set(OUTSIDE.within(call.context))
         result = Result(error=cancelled_error(call.entry))
         try:
             with scope:

@@ -16,6 +16,7 @@ from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import (
+    OUTSIDE,
     PID,
     Entry,
     Exit,
@@ -25,8 +26,8 @@ from actors import (
     Queue,
     Reason,
     Result,
-    ambient,
     attempt,
+    caller,
     function_entry,
 )
 from temporal_bridge import _wire as wire
@@ -143,7 +144,7 @@ async def _serve(
     entry: Entry, args: list[Any], context: Mapping[str, Any], portal: Portal, own: Context
 ) -> Any:
     """Run a function in trio, with its context and its way to heartbeat."""
-    ambient.set(context)
+    caller.set(OUTSIDE.within(context))
     attempt.set(_Attempt(own.run(activity.info), portal, own))
     function = entry.function
     if inspect.iscoroutinefunction(function):
