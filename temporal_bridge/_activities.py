@@ -23,6 +23,7 @@ from actors import (
     FunctionInfo,
     Kernel,
     MonitorRef,
+    Process,
     Queue,
     Reason,
     Result,
@@ -34,6 +35,7 @@ from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import to_failure
 from temporal_bridge._host import TemporalHost
+from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._receive import receive
 from temporal_bridge._wire import Item, Mark, Seen
@@ -45,11 +47,14 @@ _HEARTBEAT = 1.0
 class Activities:
     """The activities of one bridge. User functions run in the node's trio loop, plain ones in threads."""
 
-    def __init__(self, kernel: Kernel, client: Client, portal: Portal, host: TemporalHost) -> None:
+    def __init__(
+        self, kernel: Kernel, client: Client, portal: Portal, host: TemporalHost, nodes: NodesHost
+    ) -> None:
         self._kernel = kernel
         self._client = client
         self._portal = portal
         self._host = host
+        self._nodes = nodes
         self._seen = Seen()
 
     def for_node(self) -> list[Callable[..., Any]]:
@@ -88,9 +93,9 @@ class Activities:
     async def _deliver(self, kernel: Kernel, mark: Mark, items: list[Item]) -> list[bool]:
         if not self._seen.is_new(mark):
             return [True] * len(items)
-        return [self._receive(kernel, item) for item in items]
+        return [await self._receive(kernel, item) for item in items]
 
-    def _receive(self, kernel: Kernel, item: Item) -> bool:
+    async def _receive(self, kernel: Kernel, item: Item) -> bool:
         assert item.target is not None
         target = PID.parse(item.target)
         taken = receive(kernel, target, item)
@@ -98,6 +103,8 @@ class Activities:
             by = PID.parse(item.values[0])
             if by.host == DURABLE:
                 self._host.watch_link(by, target)
+            elif not isinstance(kernel.find(by), Process):
+                await self._nodes.watch_link(by, target)
         return taken
 
     def _kernel_of(self, node: str) -> Kernel | None:

@@ -22,6 +22,7 @@ from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._embedded import EmbeddedServer
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._interceptors import HeaderInterceptor
+from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._workers import Worker, add_known, known, node_queue
 from temporal_bridge._workflow_body import DurableProcess
@@ -85,6 +86,7 @@ class TemporalBridge:
         kernel = self._node.kernel
         if DURABLE in kernel.routes:
             raise Error(f"node {kernel.name} has a bridge already", kind=CONFLICT)
+        own: Exception | None = None  # an error of the block, which the nursery would wrap in a group
         async with AsyncExitStack() as stack:
             config = self._config.resolve()
             self.namespace = config.namespace or "default"
@@ -98,22 +100,28 @@ class TemporalBridge:
             client = await portal.call(self._connect, config)
             nursery = await stack.enter_async_context(trio.open_nursery())
             host = TemporalHost(kernel, client, portal, nursery)
-            activities = Activities(kernel, client, portal, host)
+            nodes = NodesHost(kernel, client, portal, nursery)
+            activities = Activities(kernel, client, portal, host, nodes)
             makers = [partial(_node_worker, client, kernel, activities)]
             makers += [partial(_worker, client, worker, activities) for worker in self._workers if worker.run]
             running = [await portal.call(make) for make in makers]
-            self._attach(kernel, host)
+            self._attach(kernel, host, nodes)
             try:
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
                 yield self
+            except Exception as error:  # noqa: BLE001 - raised again below
+                own = error
             finally:
                 with trio.CancelScope(shield=True):
                     for worker in running:
                         await portal.call(worker.shutdown)
+                    await nodes.drain()
                     await host.close()
                     self._detach(kernel)
                 nursery.cancel_scope.cancel()
+        if own is not None:
+            raise own
 
     async def _connect(self, config: TemporalClient) -> Client:
         converter = MsgpackConverter if config.converter == "msgpack" else JSONConverter
@@ -125,13 +133,15 @@ class TemporalBridge:
             runtime=shared_runtime(),
         )
 
-    def _attach(self, kernel: Kernel, host: TemporalHost) -> None:
+    def _attach(self, kernel: Kernel, host: TemporalHost, nodes: NodesHost) -> None:
         add_known(self._workers)
         kernel.routes[DURABLE] = host
+        kernel.elsewhere = nodes
         for worker in self._workers:
             kernel.spawners[worker.id] = host.spawner(worker.task_queue)
 
     def _detach(self, kernel: Kernel) -> None:
+        kernel.elsewhere = None
         for worker in self._workers:
             del kernel.spawners[worker.id]
             known.pop(worker.id, None)
