@@ -95,7 +95,7 @@ class Kernel:
         host = self.routes.get(pid.host)
         if host is not None:
             return host
-        if pid.node in (self.name, *self.neighbours) or _name_of(pid.node) == _name_of(self.name):
+        if pid.node == self.name or pid.node in self.neighbours:
             return None
         return self.elsewhere
 
@@ -401,8 +401,3 @@ class Kernel:
         return Statistics(
             len(self.table), self._spawned, dict(self._exits), self.dead_letters.count, len(self.names)
         )
-
-
-def _name_of(node: str) -> str:
-    """A node's name without its incarnation."""
-    return node.rpartition(".")[0] or node

@@ -108,9 +108,7 @@ class Activities:
         return taken
 
     def _kernel_of(self, node: str) -> Kernel | None:
-        """The node in this program; for one that was here before a restart, the new one, which knows it is gone."""
-        if node.rpartition(".")[0] == self._kernel.name.rpartition(".")[0]:
-            return self._kernel
+        """The node if it is in this program."""
         return self._kernel.neighbours.get(node)
 
     @activity.defn(name=WATCH)
