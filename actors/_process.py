@@ -157,25 +157,21 @@ class Process:
         """A task of this process has ended: with a value, with an error, or by its cancellation."""
         if task is self._main:
             self._main = None
-            self._outcome = self._outcome_of(value, error, cancelled)
+            self._outcome = None if cancelled or _is_upgrade(error) else _outcome_of(value, error)
             for other in self._others or ():
                 self.scheduler.cancel(other)
         else:
             assert self._others is not None
             del self._others[task]
-            if error is not None and not _is_upgrade(error):
+            # When the main task failed, that came first: what the others raise while they unwind is not the reason.
+            if error is not None and not _is_upgrade(error) and not self._failed:
                 self.end("error", Error.of(error))
         if self._main is None and not self._others:
             self._finish()
 
-    def _outcome_of(self, value: Any, error: BaseException | None, cancelled: bool) -> tuple[Reason, Result]:
-        if cancelled or _is_upgrade(error):
-            if self._ending is not None:
-                return self._ending.reason, self._ending.result
-            return "terminated", Result(error=Error("the host stopped", kind=CANCELED))
-        if error is not None:
-            return "error", Result(error=Error.of(error))
-        return "normal", Result(value)
+    @property
+    def _failed(self) -> bool:
+        return self._outcome is not None and self._outcome[0] == "error"
 
     # The end
 
@@ -203,20 +199,26 @@ class Process:
         return Upgrade()
 
     def _finish(self) -> None:
-        outcome, self._outcome = self._outcome, None
-        assert outcome is not None
-        if self._ending is not None and self._ending.forced:
-            outcome = (self._ending.reason, self._ending.result)
-        elif self._successor is not None and self._ending is None:
-            (self.entry, args), self._successor = self._successor, None
+        outcome, ending = self._outcome, self._ending
+        if self._successor is not None and ending is None and not self._failed:
+            (self.entry, args), self._successor, self._outcome = self._successor, None, None
             self.kernel.succeed(self, args)
             return
+        if ending is not None and (ending.forced or outcome is None):
+            outcome = (ending.reason, ending.result)
+        reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
         for thing in list(self.owned or ()):
             thing.cancel()
-        self.kernel.bury(self, *outcome)
+        self.kernel.bury(self, reason, result)
 
 
 _DEFAULTS = Options()
+
+
+def _outcome_of(value: Any, error: BaseException | None) -> tuple[Reason, Result]:
+    if error is not None:
+        return "error", Result(error=Error.of(error))
+    return "normal", Result(value)
 
 
 def _is_upgrade(error: BaseException | None) -> bool:

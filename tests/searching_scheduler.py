@@ -15,7 +15,19 @@ from typing import Any, Protocol, TypeVar, cast
 
 from hypothesis import strategies as st
 
-from actors import Caller, Process, Timer, Wait, caller
+from actors import (
+    PID,
+    Caller,
+    Exit,
+    Kernel,
+    MonitorRef,
+    Process,
+    SpawnRequest,
+    Timer,
+    Wait,
+    caller,
+    process_entry,
+)
 
 T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,6 +78,7 @@ class Task:
         self.cancelled = False
         self.shields = 0
         self.ended = False
+        self.end: tuple[Any, BaseException | None, bool] = (None, None, False)
 
     @property
     def must_raise(self) -> bool:
@@ -130,7 +143,8 @@ class SearchingScheduler:
             self._current = None
         if task.ended:
             cancelled = isinstance(error, Cancelled)
-            task.owner.task_ended(task, value, None if cancelled else error, cancelled)
+            task.end = (value, None if cancelled else error, cancelled)
+            task.owner.task_ended(task, *task.end)
         return task
 
     def run_all(self, choose: Callable[[int], int] = lambda _: 0, limit: int = 100_000) -> None:
@@ -230,3 +244,33 @@ def many(moves: st.SearchStrategy[T], most: int) -> st.SearchStrategy[list[T]]:
 @coroutine
 def _suspend() -> Any:
     return (yield)
+
+
+class SearchingKernel(Kernel):
+    """A kernel on a `SearchingScheduler`, with what a test needs to look at processes from outside."""
+
+    def __init__(self) -> None:
+        super().__init__("n.1", "search")
+        self.search = SearchingScheduler()
+        self.schedulers["search"] = self.search
+        self.exits: list[Exit] = []
+
+    def put(self, function: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> PID:
+        """Spawn a process that no process spawns, and note its exit in `exits`."""
+        request = SpawnRequest(process_entry(function), args, options=options)
+        pid = self.at_once(self.spawn(request, None))
+        self.at_once(self.watch(pid, MonitorRef(self.pid, self.next_number()), self.exits.append))
+        return pid
+
+    def at_once(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run what does not wait."""
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            return cast(T, stop.value)
+        raise AssertionError("it waits")
+
+    def exit_of(self, pid: PID) -> Exit:
+        """The one exit of a process."""
+        (event,) = [event for event in self.exits if event.pid == pid]
+        return event

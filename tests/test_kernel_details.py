@@ -1,0 +1,145 @@
+"""Details of the kernel that the properties and the suites by topic pass by."""
+
+from __future__ import annotations
+
+import pytest
+
+import actors
+from actors import Channel, ChannelClosed, Message, Picked, select
+from actors._mailbox import Mailbox
+from tests.searching_scheduler import Alone, SearchingKernel, SearchingScheduler
+
+# Processes
+
+
+async def unwinds_with(error: Exception) -> None:
+    try:
+        await actors.sleep("1h")
+    finally:
+        raise error
+
+
+def test_error_of_the_function_counts_more_than_what_its_tasks_raise_while_they_unwind() -> None:
+    kernel = SearchingKernel()
+
+    async def main() -> None:
+        actors.start_soon(unwinds_with, ValueError("of the task"))
+        await actors.sleep("1s")
+        raise ValueError("of the function")
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    kernel.search.advance()
+    kernel.search.run_all()
+    event = kernel.exit_of(pid)
+    assert event.reason == "error"
+    assert "of the function" in str(event.result.error)
+
+
+def test_error_of_a_task_that_unwinds_after_the_function_returned_ends_the_process_with_it() -> None:
+    kernel = SearchingKernel()
+
+    async def main() -> None:
+        actors.start_soon(unwinds_with, ValueError("of the task"))
+        await actors.sleep("1s")
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    kernel.search.advance()
+    kernel.search.run_all()
+    assert "of the task" in str(kernel.exit_of(pid).result.error)
+
+
+def test_error_raised_while_unwinding_for_an_upgrade_ends_the_process_instead() -> None:
+    kernel = SearchingKernel()
+
+    async def main() -> None:
+        try:
+            await actors.upgrade(main)
+        finally:
+            raise ValueError("no clean end")
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    event = kernel.exit_of(pid)
+    assert event.reason == "error"
+    assert "no clean end" in str(event.result.error)
+
+
+def test_cancel_while_tasks_unwind_for_an_upgrade_is_the_reason_of_the_end() -> None:
+    kernel = SearchingKernel()
+    gate: Channel[None] = Channel()
+
+    async def lingers() -> None:
+        with actors.shield():
+            async for _ in gate:
+                pass
+
+    async def main() -> None:
+        actors.start_soon(lingers)
+        await actors.sleep("0s")
+        await actors.upgrade(main)
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.at_once(kernel.cancel(None, pid, "enough", None))
+    gate.close()
+    kernel.search.run_all()
+    event = kernel.exit_of(pid)
+    assert (event.reason, str(event.result.error)) == ("cancelled", "cancelled: enough")
+
+
+# Channels
+
+
+def test_select_that_sends_and_receives_on_a_channel_takes_its_first_case_when_that_closes() -> None:
+    scheduler = SearchingScheduler()
+    channel: Channel[int] = Channel()
+    task = scheduler.run(select, channel.sending(1), channel)
+    scheduler.run_all()
+    channel.close()
+    scheduler.run_all()
+    assert isinstance(task.owner, Alone)
+    assert task.owner.outcome is not None
+    assert isinstance(task.owner.outcome[1], ChannelClosed)
+
+
+def test_select_whose_later_case_closes_is_told_so_and_leaves_the_other_channels() -> None:
+    scheduler = SearchingScheduler()
+    other: Channel[int] = Channel(1)
+    channel: Channel[int] = Channel()
+    task = scheduler.run(select, other, channel, channel.sending(1))
+    scheduler.run_all()
+    channel.close()
+    scheduler.run_all()
+    assert isinstance(task.owner, Alone)
+    assert task.owner.outcome == ("value", Picked(channel, None, False))
+    other.give(1)
+    assert other.take() == 1
+
+
+# Mailboxes
+
+
+def test_unlisten_keeps_the_order_of_messages_that_came_before_the_first_listen() -> None:
+    mailbox = Mailbox()
+    for payload, topic in enumerate("abab"):
+        mailbox.deliver(Message(topic, payload))
+    mailbox.unlisten(mailbox.listen("b", False))
+    assert [mailbox.inbox.take().payload for _ in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_messages_for_a_listener_that_its_user_closed_go_to_the_inbox(again: bool) -> None:
+    mailbox = Mailbox()
+    listener = mailbox.listen("a", False)
+    mailbox.deliver(Message("a", 1))
+    listener.close()
+    mailbox.deliver(Message("a", 2))
+    assert (listener.unread, mailbox.inbox.unread) == (1, 1)
+    if again:
+        anew = mailbox.listen("a", False)
+        assert [message.payload for message in anew.remove(lambda _: True)] == [1, 2]
+    else:
+        mailbox.unlisten(listener)
+        assert [mailbox.inbox.take().payload for _ in range(2)] == [1, 2]
