@@ -176,7 +176,7 @@ class _Attempt:
 
     def heartbeat(self, details: tuple[Any, ...]) -> None:
         """As `Attempt.heartbeat`."""
-        self._portal.call_soon(self._own.run, activity.heartbeat, *details)
+        self._portal.call_soon(lambda: self._own.run(activity.heartbeat, *details))
 
 
 def _seconds(length: timedelta | None) -> float | None:

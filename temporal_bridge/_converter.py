@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import enum
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from math import isfinite
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 import msgpack
+from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     BinaryNullPayloadConverter,
@@ -25,7 +28,7 @@ from temporalio.converter import (
 
 from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result, invalid
 
-T = TypeVar("T", bound=type)
+T = TypeVar("T")
 
 LARGEST: Final = 2 * 1024 * 1024 - 64 * 1024
 """Bytes of one payload. The server refuses 2 MiB, and would have the workflow task retried for ever."""
@@ -33,7 +36,7 @@ LARGEST: Final = 2 * 1024 * 1024 - 64 * 1024
 _registered: dict[str, type] = {}
 
 
-def register(cls: T) -> T:
+def register(cls: type[T]) -> type[T]:
     """Let instances of an attrs class or members of an enum travel in messages, arguments and results.
 
         @temporal_bridge.register
@@ -45,36 +48,62 @@ def register(cls: T) -> T:
     Raises:
         Error: kind INVALID, when it is neither an attrs class nor an enum.
     """
-    if not isinstance(cls, type) or not (attrs.has(cls) or issubclass(cls, enum.Enum)):
+    if not _is_registrable(cls):
         raise invalid("cls", cls, "an attrs class or an enum")
-    _registered[_name(cls)] = cls
+    name = _name(cls)
+    # Temporal's sandbox imports a user's module again for each workflow; those copies are found by `_class`.
+    if name not in _registered or not workflow.unsafe.in_sandbox():
+        _registered[name] = cls
     return cls
 
 
-def _name(cls: type) -> str:
+def _is_registrable(cls: Any) -> bool:
+    return isinstance(cls, type) and (attrs.has(cls) or issubclass(cls, enum.Enum))
+
+
+def _type(value: Any) -> type[Any]:
+    cls: type[Any] = value.__class__  # `type(value)` is partly unknown to pyright
+    return cls
+
+
+def _name(cls: type[Any]) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _attributes(value: Any) -> list[Any]:
-    return [
-        _name(type(value)),
-        {field.name: getattr(value, field.name) for field in attrs.fields(type(value))},
-    ]
-
-
-def _instance(data: list[Any]) -> Any:
-    name, values = data
+def _class(name: str) -> type[Any]:
+    """The registered class of a name; in Temporal's sandbox, the sandbox's own copy of it."""
     cls = _registered.get(name)
     if cls is None:
         raise Error(
             f"a value of class={name!r} came, which is not registered here: use temporal_bridge.register on it",
             kind=INVALID,
         )
+    if not workflow.unsafe.in_sandbox():
+        return cls
+    module, _, path = name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return cast("type[Any]", found) if isinstance(found, type) else cls
+
+
+def _attributes(value: Any) -> list[Any]:
+    cls = _type(value)
+    return [
+        _name(cls),
+        {field.name: getattr(value, field.name) for field in attrs.fields(cls) if field.init},
+    ]
+
+
+def _instance(data: list[Any]) -> Any:
+    name, values = data
+    cls = _class(name)
     return cls(**{_argument(cls, field): value for field, value in values.items()})
 
 
-def _argument(cls: type, field: str) -> str:
-    return attrs.fields_dict(cls)[field].alias or field
+def _argument(cls: type[Any], field: str) -> str:
+    known = attrs.fields_dict(cls).get(field)
+    return field if known is None or known.alias is None else known.alias
 
 
 def _error(error: Error) -> list[Any]:
@@ -101,7 +130,7 @@ def _sorted(values: set[Any] | frozenset[Any]) -> list[Any]:
 
 
 # The code, the type, how it is written and how it is read. Codes stay as they are for ever: histories hold them.
-_EXTENSIONS: tuple[tuple[int, type, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+_EXTENSIONS: Final[tuple[tuple[int, type[Any], Callable[[Any], Any], Callable[[Any], Any]], ...]] = (
     (1, PID, str, PID.parse),
     (2, datetime, datetime.isoformat, datetime.fromisoformat),
     (
@@ -121,27 +150,29 @@ _EXTENSIONS: tuple[tuple[int, type, Callable[[Any], Any], Callable[[Any], Any]],
 )
 _ENUM: Final = 20
 _ATTRS: Final = 21
-_WRITE = {cls: (code, write) for code, cls, write, _ in _EXTENSIONS}
-_READ = {code: read for code, _, _, read in _EXTENSIONS}
+_WRITE: Final[dict[type[Any], tuple[int, Callable[[Any], Any]]]] = {
+    cls: (code, write) for code, cls, write, _ in _EXTENSIONS
+}
+_READ: Final[dict[int, Callable[[Any], Any]]] = {code: read for code, _, _, read in _EXTENSIONS}
 
 for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel):
     register(_cls)
 
 
 def _write(value: Any) -> Any:
-    cls = type(value)
+    cls = _type(value)
     known = _WRITE.get(cls)
-    if known is None and isinstance(value, Error):
+    if known is None and issubclass(cls, Error):
         known = _WRITE[Error]
     if known is not None:
         code, write = known
         return msgpack.ExtType(code, pack(write(value)))
-    if isinstance(value, enum.Enum) and _name(cls) in _registered:
+    if issubclass(cls, enum.Enum) and _name(cls) in _registered:
         return msgpack.ExtType(_ENUM, pack([_name(cls), value.value]))
     if _name(cls) in _registered:
         return msgpack.ExtType(_ATTRS, pack(_attributes(value)))
-    if isinstance(value, Mapping):
-        return dict(value)
+    if issubclass(cls, Mapping):
+        return _without_big({key: value[key] for key in value})
     raise Error(
         f"a value of type {cls.__name__} cannot be serialised, value={value!r:.120}: send plain values, or"
         " attrs classes and enums registered with temporal_bridge.register",
@@ -151,17 +182,14 @@ def _write(value: Any) -> Any:
 
 def _read(code: int, data: bytes) -> Any:
     if code == _ENUM:
-        name, value = unpack(data)
-        cls = _registered.get(name)
-        if cls is None:
-            raise Error(f"enum={name!r} is not registered here: use temporal_bridge.register", kind=INVALID)
-        return cls(value)
+        name, value = _unpack(data)
+        return _class(name)(value)
     if code == _ATTRS:
-        return _instance(unpack(data))
+        return _instance(_unpack(data))
     read = _READ.get(code)
     if read is None:
         raise Error(f"extension type {code} is not known: a newer Everproc wrote it", kind=INVALID)
-    return read(unpack(data))
+    return read(_unpack(data))
 
 
 def pack(value: Any) -> bytes:
@@ -171,9 +199,10 @@ def pack(value: Any) -> bytes:
         Error: kind INVALID, naming the value that cannot be serialised.
     """
     try:
-        packed: bytes = msgpack.packb(value, default=_write, strict_types=True)
-    except OverflowError:
-        packed = msgpack.packb(_without_big(value), default=_write, strict_types=True)
+        try:
+            packed: bytes = msgpack.packb(value, default=_write, strict_types=True)
+        except OverflowError:
+            packed = msgpack.packb(_without_big(value), default=_write, strict_types=True)
     except (ValueError, RecursionError) as error:
         raise Error(
             f"a value cannot be serialised: {error}; is it nested in itself?", kind=INVALID
@@ -183,19 +212,35 @@ def pack(value: Any) -> bytes:
 
 def _without_big(value: Any) -> Any:
     """The value with integers beyond 64 bits as extensions: msgpack does not ask `default` about them."""
-    if type(value) is int and not -(2**63) <= value < 2**64:
-        return msgpack.ExtType(10, pack(str(value)))
-    if type(value) is list:
+    cls = _type(value)
+    if cls is int:
+        return value if -(2**63) <= value < 2**64 else msgpack.ExtType(10, pack(str(value)))
+    if cls is list:
         return [_without_big(item) for item in value]
-    if type(value) is tuple:
-        return msgpack.ExtType(8, pack([_without_big(item) for item in value]))
-    if type(value) is dict:
+    if cls is dict:
         return {_without_big(key): _without_big(item) for key, item in value.items()}
+    if cls is tuple:
+        return msgpack.ExtType(8, pack([_without_big(item) for item in value]))
     return value
 
 
 def unpack(data: bytes) -> Any:
-    """The value that `pack` wrote."""
+    """The value that `pack` wrote.
+
+    Raises:
+        Error: kind INVALID, when it cannot be read: it is damaged, or of a class that is not registered or has changed.
+    """
+    try:
+        return _unpack(data)
+    except Error:
+        raise
+    except Exception as error:  # whatever a class or a stranger's bytes raise
+        raise Error(
+            f"a payload cannot be read, of {len(data)} bytes: {type(error).__name__}: {error}", kind=INVALID
+        ) from error
+
+
+def _unpack(data: bytes) -> Any:
     return msgpack.unpackb(data, ext_hook=_read, strict_map_key=False)
 
 
@@ -250,11 +295,14 @@ class _ExactJSON(JSONPlainPayloadConverter):
 
 
 def _is_json(value: Any) -> bool:
-    if isinstance(value, list):
-        return type(value) is list and all(_is_json(item) for item in value)
-    if isinstance(value, dict):
-        return type(value) is dict and all(type(key) is str and _is_json(item) for key, item in value.items())
-    return value is None or type(value) in (str, int, float, bool)
+    cls = _type(value)
+    if cls is list:
+        return all(_is_json(item) for item in value)
+    if cls is dict:
+        return all(type(key) is str and _is_json(item) for key, item in value.items())
+    if cls is float:
+        return isfinite(value)
+    return value is None or cls in (str, int, bool)
 
 
 def payload_size(converter: PayloadConverter, values: list[Any], what: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import (
@@ -104,12 +104,11 @@ def exit_of(failure: BaseException) -> tuple[Reason, Error]:
 
 
 def _application(failure: ApplicationError) -> tuple[Reason, Error]:
-    facts = failure.details[0] if failure.details else None
-    if isinstance(facts, Mapping) and facts.get(_MARK) and failure.type in KINDS:
-        error = Error(
-            failure.message, kind=failure.type, retryable=facts["retryable"], details=facts["details"]
-        )
-        return facts["reason"], _with_cause(error, failure)
+    facts: Any = failure.details[0] if failure.details else None
+    if isinstance(facts, dict) and _MARK in facts and failure.type in KINDS:
+        own = cast("dict[str, Any]", facts)
+        error = Error(failure.message, kind=failure.type, retryable=own["retryable"], details=own["details"])
+        return own["reason"], _with_cause(error, failure)
     if failure.type in KINDS:
         kind, text, details = failure.type, failure.message, {}
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import temporalio.client
 import temporalio.worker
+import temporalio.workflow
 from temporalio.api.common.v1 import Payload
 
 from temporal_bridge import _wire as wire

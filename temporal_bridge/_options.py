@@ -99,9 +99,12 @@ def _choice(choices: Mapping[str, Any]) -> Callable[[Any, str], Any]:
 
 
 def _table(value: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
+    if not issubclass(value.__class__, Mapping):
         raise invalid(name, value, "a mapping of names to values")
-    return value
+    for key in value:
+        if not isinstance(key, str) or not key:
+            raise invalid(f"{name} key", key, "a non-empty string")
+    return dict(value)
 
 
 def _cron(value: Any, name: str) -> str:
@@ -150,7 +153,7 @@ def search_attribute(key: str, value: Any, name: str) -> SearchAttributePair[Any
         return SearchAttributePair(SearchAttributeKey.for_datetime(key), aware)
     if isinstance(value, str):
         return SearchAttributePair(SearchAttributeKey.for_keyword(key), value)
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+    if type(value) in (list, tuple) and all(isinstance(item, str) for item in value):
         return SearchAttributePair(SearchAttributeKey.for_keyword_list(key), list(value))
     raise invalid(f"{name}[{key!r}]", value, "a bool, int, float, datetime, string, or a list of strings")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from temporalio.api.common.v1 import Payload
 
-from actors import PID, Message, Reason, ReplyTo, Result
+from actors import PID, Error, Message, Reason, ReplyTo, Result
 from temporal_bridge._converter import MsgpackPayloadConverter
 
 HEADER: Final = "everproc"
@@ -51,15 +51,16 @@ class Mark(NamedTuple):
     number: int
 
 
+def _values(payload: Any) -> list[Any]:
+    cls: type[Any] = payload.__class__
+    if payload is None:
+        return []
+    return list(payload) if cls is tuple and len(payload) > 1 else [payload]
+
+
 def message_item(message: Message) -> Item:
     """A user's message as it travels."""
-    payload = message.payload
-    if payload is None:
-        values = []
-    elif type(payload) is tuple and len(payload) > 1:
-        values = list(payload)
-    else:
-        values = [payload]
+    values: list[Any] = _values(message.payload)
     to = message.reply_to
     return Item(
         message.topic,
@@ -114,8 +115,11 @@ def from_header(headers: Mapping[str, Payload]) -> Mapping[str, Any]:
     payload = headers.get(HEADER)
     if payload is None or payload.metadata.get("encoding") != b"binary/msgpack":
         return {}
-    facts = _packer.from_payload(payload)
-    return facts if isinstance(facts, dict) else {}
+    try:
+        facts: Any = _packer.from_payload(payload)
+    except Error:  # somebody else's, under our name
+        return {}
+    return cast("dict[str, Any]", facts) if isinstance(facts, dict) else {}
 
 
 class Signal(NamedTuple):
@@ -139,7 +143,7 @@ def items_of(name: str, values: list[Any], facts: Mapping[str, Any]) -> tuple[li
     """The items of a signal, and which batch it was if one of us sent it."""
     mark = Mark(facts["stream"], facts["number"]) if "stream" in facts else None
     if name == BATCH and len(values) == 1 and isinstance(values[0], list):
-        return [Item(*item) for item in values[0]], mark
+        return [Item(*item) for item in cast("list[list[Any]]", values[0])], mark
     return [Item(name, values, facts.get("from"), facts.get("call"))], mark
 
 

@@ -136,7 +136,8 @@ def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | Non
         pairs: list[SearchAttributePair[Any]] = [
             search_attribute(key, value, "search") for key, value in search.items()
         ]
-        temporal.upsert_search_attributes([pair.key.value_set(pair.value) for pair in pairs])
+        updates = [pair.key.value_set(pair.value) for pair in pairs]
+        temporal.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]
     if memo is not None:
         if not isinstance(memo, Mapping):
             raise invalid("memo", memo, "a mapping of names to values")
