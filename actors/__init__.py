@@ -99,6 +99,7 @@ from actors._relations import exit_sink, gone
 from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
 from actors._spawner import Spawner
 from actors._timers import Timers
+from actors._trampoline import GreenTask, Trampoline
 
 # For whoever writes processes, and programs that run them.
 __all__ = [
@@ -195,6 +196,7 @@ __all__ += [
     "FunctionHost",
     "FunctionInfo",
     "Future",
+    "GreenTask",
     "Host",
     "Kernel",
     "Outside",
@@ -209,6 +211,7 @@ __all__ += [
     "Statistics",
     "Timer",
     "Timers",
+    "Trampoline",
     "Wait",
     "attempt",
     "caller",

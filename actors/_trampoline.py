@@ -122,7 +122,7 @@ class Trampoline:
             else:
                 if trap is not _PARKED:
                     self.withdraw(trap)
-                    task.error = foreign(trap)
+                    task.error = self.refusal(task, trap)
                     ready.append(task)
         self._current = None
 
@@ -136,6 +136,10 @@ class Trampoline:
 
     def withdraw(self, trap: object) -> None:
         """A task awaits something foreign, which is given up: leave nothing behind there."""
+
+    def refusal(self, task: GreenTask, trap: object) -> Error:
+        """What is raised in a task where it awaits something foreign."""
+        return foreign(trap)
 
     def time(self) -> float:
         """As `Scheduler.time`."""
