@@ -1,8 +1,14 @@
-"""Settings that every test shares."""
+"""Settings and the Temporal server that tests share."""
 
 import os
+import threading
+from collections.abc import Generator
 
+import pytest
+import trio
 from hypothesis import settings
+
+from temporal_bridge import EmbeddedServer
 
 # A property that starts a node now and then takes longer than Hypothesis' 200 ms on a busy machine; a test that hangs
 # is what pytest's own timeout is for. The same examples each time, so that a failure belongs to the change that it
@@ -10,3 +16,40 @@ from hypothesis import settings
 settings.register_profile("unhurried", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True, max_examples=2000)
 settings.load_profile("thorough" if os.environ.get("EVERPROC_THOROUGH") else "unhurried")
+
+SEARCH_ATTRIBUTES = {
+    "customer_id": "Keyword",
+    "order_total": "Double",
+    "order_count": "Int",
+    "vip": "Bool",
+    "ordered_at": "Datetime",
+    "order_tags": "KeywordList",
+    "order_status": "Keyword",
+}
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Generator[str, None, None]:
+    """The address of one real Temporal server for the whole session, in memory; a trio run of its own holds it."""
+    ready = threading.Event()
+    stop: list[trio.lowlevel.TrioToken] = []
+    stopping = trio.Event()
+    found: list[str] = []
+
+    async def serve() -> None:
+        try:
+            async with EmbeddedServer(database=False, search_attributes=SEARCH_ATTRIBUTES) as server:
+                found.append(server.address)
+                stop.append(trio.lowlevel.current_trio_token())
+                ready.set()
+                await stopping.wait()
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=trio.run, args=(serve,), name="temporal-server")
+    thread.start()
+    ready.wait()
+    assert found, "the Temporal server did not start"
+    yield found[0]
+    stop[0].run_sync_soon(stopping.set)
+    thread.join()

@@ -1,0 +1,78 @@
+"""A node with a bridge to the session's server, for tests of durable processes from the outside."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import attrs
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
+from temporalio.converter import DataConverter
+
+import actors
+from actors import Event, Exit, Namespace, Node
+from temporal_bridge import TemporalBridge, TemporalClient, Worker
+from temporal_bridge._connection import connect
+from temporal_bridge._converter import MsgpackConverter
+from temporal_bridge._portal import Portal
+
+
+@attrs.frozen
+class Outside:
+    """An open node and bridge, and a plain client of Temporal's own that looks at the server."""
+
+    node: Node
+    bridge: TemporalBridge
+    task_queue: str
+    portal: Portal
+    client: Client
+
+    def new_id(self, name: str = "p") -> str:
+        """A workflow id that no other test has."""
+        return f"{name}-{uuid.uuid4()}"
+
+    def handle(self, pid: actors.PID) -> WorkflowHandle[Any, Any]:
+        """The workflow of a durable process."""
+        return self.client.get_workflow_handle(pid.id)
+
+    async def describe(self, pid: actors.PID) -> WorkflowExecutionDescription:
+        """What the server says of a durable process."""
+        return await self.portal.call(self.handle(pid).describe)
+
+    async def history(self, pid: actors.PID) -> list[Any]:
+        """The events of its latest run."""
+        found = await self.portal.call(self.handle(pid).fetch_history)
+        return list(found.events)
+
+    async def started(self, pid: actors.PID) -> Any:
+        """The attributes of its first event."""
+        return (await self.history(pid))[0].workflow_execution_started_event_attributes
+
+
+@asynccontextmanager
+async def outside(
+    address: str, *entries: Namespace, worker: str = "out:worker", name: str = "test", **settings: Any
+) -> AsyncGenerator[Outside, None]:
+    """A node with a bridge to the server, whose worker runs `entries` on a task queue of its own."""
+    task_queue = f"q-{uuid.uuid4()}"
+    async with Portal("observer") as portal, Node(name) as node:
+        converter = DataConverter(payload_converter_class=MsgpackConverter)
+        client = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
+        here = Worker(worker, task_queue=task_queue, entries=entries, **settings)
+        async with TemporalBridge(node, TemporalClient(address), here) as bridge:
+            yield Outside(node, bridge, task_queue, portal, client)
+
+
+async def next_event() -> Event:
+    """The next event of the running process."""
+    return await actors.events().receive()
+
+
+async def next_exit() -> Exit:
+    """The next event, which is an exit."""
+    event = await next_event()
+    assert isinstance(event, Exit)
+    return event
