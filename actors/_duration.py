@@ -13,7 +13,7 @@ Duration = str | timedelta
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
-_LONGEST = timedelta.max.total_seconds()
+_LONGEST = timedelta(days=timedelta.max.days).total_seconds()  # a float that is a timedelta again
 _FORM = 'a duration such as "250ms", "5s", "1h30m", or a timedelta'
 
 
@@ -29,7 +29,7 @@ def seconds(value: Duration, name: str) -> float:
         length = value.total_seconds()
     elif isinstance(value, str) and _WHOLE.fullmatch(value):
         length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST:
         raise invalid(name, value, f'{_FORM}; for {value:g} seconds write "{value:g}s"')
     else:
         raise invalid(name, value, _FORM)

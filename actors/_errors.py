@@ -146,7 +146,10 @@ class ChannelClosed(Exception):
 
 def invalid(name: str, value: object, expected: str) -> Error:
     """The error for a bad argument or option: what was expected, and what came."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except Exception:  # noqa: BLE001  # whatever its repr does, the error is about the value
+        shown = f"<{type(value).__name__}>"
     if len(shown) > 120:
         shown = shown[:117] + "..."
     return Error(f"{name}={shown} is not valid: expected {expected}", kind=INVALID, details={"name": name})
