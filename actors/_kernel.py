@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from actors import _relations as relations
@@ -342,7 +342,7 @@ class Kernel:
         """A request to stop has come: an event if the process reads events, else the end of its next await."""
         scheduler = target.scheduler
         if target.events_opened:
-            due = None if deadline is None else scheduler.now() + timedelta(seconds=deadline)
+            due = None if deadline is None else _later(scheduler.now(), deadline)
             target.put_event(Cancel(by, reason, due))
         else:
             text = f"cancelled: {reason}" if reason else "cancelled"
@@ -401,3 +401,8 @@ class Kernel:
         return Statistics(
             len(self.table), self._spawned, dict(self._exits), self.dead_letters.count, len(self.names)
         )
+
+
+def _later(now: datetime, seconds: float) -> datetime:
+    """The time after so many seconds, or the last one there is: a duration may be longer than the calendar."""
+    return now + min(timedelta(seconds=seconds), datetime.max.replace(tzinfo=now.tzinfo) - now)
