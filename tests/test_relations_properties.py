@@ -17,7 +17,19 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 import actors
-from actors import PID, Exit, Kernel, LinkDown, MonitorRef, Process, Queue, SpawnRequest, process_entry
+from actors import (
+    PID,
+    Channel,
+    Exit,
+    GroupChange,
+    Kernel,
+    LinkDown,
+    MonitorRef,
+    Process,
+    Queue,
+    SpawnRequest,
+    process_entry,
+)
 from actors._process import Upgrade
 from tests.searching_scheduler import Cancelled, SearchingScheduler, Task, many
 
@@ -192,6 +204,9 @@ class Theatre:
         self.deaths: list[tuple[PID, str, str]] = []
         self.numbers = 0
         self.refs: list[MonitorRef] = []
+        self.watched: dict[str, tuple[Counter[PID], Channel[GroupChange]]] = {}
+        for name in NAMES:
+            self.watch_group(name)
         for mode in ("die", "linger", "die"):
             self.birth(mode)
 
@@ -451,6 +466,13 @@ class Theatre:
             raise error
         self.model.task_ended(ghost, main, task.end)
 
+    def watch_group(self, name: str) -> None:
+        """Semantics 33: the members now, and after that each change."""
+        if name in self.watched:
+            self.watched[name][1].close()
+        members, changes = self.kernel.groups.watch(name)
+        self.watched[name] = Counter(members), changes
+
     def settle(self) -> None:
         while self.scheduler.runnable:
             self.step(0)
@@ -528,6 +550,12 @@ class Theatre:
             assert kernel.names.get(name) == (None if holder is None else holder.pid)
             members = Counter(kernel.groups.members(name))
             assert members == +Counter({pid: ghost.groups[name] for pid, ghost in ghosts.items()})
+            known, changes = self.watched[name]
+            while changes.offers():
+                change = changes.take()
+                assert change.group == name
+                known[change.pid] += 1 if change.change == "joined" else -1
+            assert +known == members
 
     def clear(self) -> None:
         """Everything that is queued is what the model says, and after the last death nothing is left."""
@@ -593,6 +621,7 @@ MOVES: list[tuple[Any, ...]] = [
     *[("tell_task", who, "upgrade", mode) for who in WHO for mode in MODES] * 2,
     *[("step", choice) for choice in range(5)] * 200,
     *[("settle",)] * 40,
+    *[("watch_group", name) for name in NAMES] * 10,
     *[("birth", mode) for mode in MODES] * 15,
     *[("advance",)] * 120,
     *[("terminate_from_outside", index) for index in WHO] * 6,
@@ -601,7 +630,7 @@ MOVES: list[tuple[Any, ...]] = [
 Random(0).shuffle(MOVES)  # Hypothesis prefers the early ones of a long list
 
 
-@settings(max_examples=10 * settings().max_examples)
+@settings(max_examples=15 * settings().max_examples)
 @given(many(st.sampled_from(MOVES), 80))
 def test_processes_live_and_die_as_promised(moves: list[tuple[Any, ...]]) -> None:
     """Semantics 4, 17 to 23, 25, 26, 32, 33: one exit for each monitor, with the real reason, after every message of
