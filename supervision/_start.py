@@ -25,7 +25,7 @@ STARTED: Final = "started"
 """The request that is answered once the process is ready."""
 
 
-class Done:
+class _Done:
     """What has happened already: awaiting it returns at once."""
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -33,7 +33,7 @@ class Done:
         yield from ()
 
 
-def ready() -> Done:
+def ready() -> Any:
     """Say that the running process is ready, to the supervisor whose spec for it has `wait_ready=True`.
 
     Acts at once, and may be awaited. Nothing happens when nobody waits.
@@ -41,13 +41,14 @@ def ready() -> Done:
     Raises:
         Error: kind CONFLICT, when the code runs outside any process.
     """
-    actors.start_soon(_answer_starters)
-    return Done()
+    # Listening begins here and not in the task: a process that reads its inbox next must not find the question there.
+    actors.start_soon(_answer_starters, actors.listen(TOPIC, messages=True))
+    return _Done()
 
 
-async def _answer_starters() -> None:
+async def _answer_starters(requests: Channel[Message]) -> None:
     # The question may come after `ready`: a process on another host can be faster than its starter.
-    async for message in actors.listen(TOPIC, messages=True):
+    async for message in requests:
         if message.reply_to is not None and message.payload == STARTED:
             await actors.reply(message, Result(actors.self_pid()))
 
