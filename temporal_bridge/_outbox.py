@@ -19,7 +19,8 @@ class _Waiting:
 
     def __init__(self, item: Item, size: int, answers: Queue[bool | Error] | None) -> None:
         self.item = item
-        self.size = size
+        # What travels beside the values.
+        self.size = size + len(item.topic) + len(item.sender or "") + len(item.target or "") + 100
         self.answers = answers
 
 
@@ -41,6 +42,8 @@ class Outbox:
         self._on_idle = on_idle
         self._waiting: list[_Waiting] = []
         self._busy = False
+        self.size = 0
+        """The bytes of the batch that is on its way."""
         self._idle: list[Queue[None]] = []
 
     async def send(self, item: Item, size: int) -> bool:
@@ -104,11 +107,12 @@ class Outbox:
         """The next batch: at least one item, and no more than the server takes at once."""
         count = size = 0
         for waiting in self._waiting[:MOST_ITEMS]:
-            size += waiting.size
-            if count and size > LARGEST:
+            if count and size + waiting.size > LARGEST:
                 break
+            size += waiting.size
             count += 1
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        self.size = size
         return batch
 
 

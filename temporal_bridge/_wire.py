@@ -7,14 +7,16 @@ runtime says to itself has topics of its own that start with `@`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
 from temporalio.api.common.v1 import Payload
 
 from actors import PID, Error, Message, Reason, ReplyTo, Result
-from temporal_bridge._converter import MsgpackPayloadConverter
+from temporal_bridge._converter import MsgpackPayloadConverter, pack
 
 HEADER: Final = "everproc"
 BATCH: Final = "@batch"
@@ -45,10 +47,16 @@ class Item(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Which batch this is, of those from one sender to one destination: repeats of it are dropped."""
+    """Which batch this is, of those from one sender to one destination: repeats of it are dropped.
+
+    With a `floor`, which the deliveries of durable processes have, `number` is that of the first item, and the items up
+    to the floor are certain to stay as they were. Later ones are not: a local activity delivers before its workflow
+    task is recorded, and when that fails, its next execution may see more and send something else. See `Received`.
+    """
 
     stream: str
     number: int
+    floor: int | None = None
 
 
 def _values(payload: Any) -> list[Any]:
@@ -167,3 +175,60 @@ class Seen:
     def snapshot(self) -> dict[str, int]:
         """The last numbers, to go on with elsewhere."""
         return dict(self._last)
+
+
+class _Stream:
+    __slots__ = ("floor", "items", "orphans")
+
+    def __init__(self) -> None:
+        self.floor = 0
+        self.items: dict[int, bytes] = {}
+        self.orphans: Counter[bytes] = Counter()
+
+
+class Received:
+    """Which deliveries have come to a node, so that none is taken twice and none is lost.
+
+    Batches without a floor go by their number. Of the others each item is known by number and content from the floor
+    on. An item with a known number and other content tells that the execution that sent the known one was rolled back:
+    the new one is taken, and the old one is an orphan, which is not taken again when it comes under its new number.
+    """
+
+    def __init__(self, most: int = 65536) -> None:
+        self._batches = Seen(most=most)
+        self._streams: dict[str, _Stream] = {}
+        self._most = most
+
+    def fresh(self, mark: Mark, items: list[Item]) -> list[bool]:
+        """Note a batch: for each item whether it is to be taken."""
+        if mark.floor is None:
+            return [self._batches.is_new(mark)] * len(items)
+        stream = self._streams.pop(mark.stream, None) or _Stream()
+        self._streams[mark.stream] = stream  # at the end: the stream used longest ago goes first
+        if len(self._streams) > self._most:
+            del self._streams[next(iter(self._streams))]
+        if mark.floor > stream.floor:
+            stream.floor = mark.floor
+            for number in [number for number in stream.items if number <= mark.floor]:
+                del stream.items[number]
+        return [
+            self._is_fresh(stream, number, _digest(item)) for number, item in enumerate(items, mark.number)
+        ]
+
+    def _is_fresh(self, stream: _Stream, number: int, digest: bytes) -> bool:
+        if number <= stream.floor:
+            return False
+        before = stream.items.get(number)
+        if before == digest:
+            return False
+        stream.items[number] = digest
+        if before is not None:
+            stream.orphans[before] += 1
+        if stream.orphans[digest]:
+            stream.orphans[digest] -= 1
+            return False
+        return True
+
+
+def _digest(item: Item) -> bytes:
+    return blake2b(pack(list(item)), digest_size=16).digest()

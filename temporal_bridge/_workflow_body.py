@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from actors import (
-    INVALID,
+    CANCELED,
     PID,
     Entry,
     Error,
@@ -22,23 +22,22 @@ from actors import (
     Message,
     MonitorRef,
     Options,
-    Outside,
     Process,
     Reason,
     Result,
     SpawnFunction,
     SpawnRequest,
-    caller,
     exit_sink,
     process_entry,
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
+from temporal_bridge._determinism import explained
 from temporal_bridge._failures import to_failure
 from temporal_bridge._receive import receive
 from temporal_bridge._wire import Item, Seen
 from temporal_bridge._workers import id_of, importable, known
-from temporal_bridge._workflow_host import DURABLE, WorkflowHost, read_cancel
+from temporal_bridge._workflow_host import DURABLE, MOST_BYTES, WorkflowHost, check_declared, read_cancel
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 log = logging.getLogger("everproc.bridge")
@@ -58,7 +57,13 @@ class _WorkflowKernel(Kernel):
     on_succeed: Callable[[], None]
 
     def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
-        """As `Kernel.succeed`."""
+        """As `Kernel.succeed`. What cannot be the start of a new run ends the process instead."""
+        try:
+            check_declared(process.entry)
+            payload_size(workflow.payload_converter(), list(args), f"the arguments of {process.entry.id}")
+        except Error as error:
+            self.bury(process, "error", Result(error=error))
+            return
         self.successor = _Successor(process.entry, args)
         self.on_succeed()
 
@@ -74,12 +79,10 @@ class DurableProcess:
     def __init__(self) -> None:
         info = workflow.info()
         header = wire.from_header(info.headers)
-        carried: Mapping[str, Any] = header.get("carried", {})
         self._pid = PID(info.namespace, DURABLE, info.workflow_id)
         self._scheduler = WorkflowScheduler()
-        self._outside = Outside(self._scheduler)
         self._kernel = _WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
-        self._host = WorkflowHost(self._kernel, self._pid)
+        self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._wake)
         self._kernel.routes[DURABLE] = self._host
         self._kernel.elsewhere = self._host
         self._kernel.functions = self._host
@@ -98,31 +101,50 @@ class DurableProcess:
         )
         self._process.watchers = {MonitorRef(self._pid, 0): self._exited}
         self._kernel.table[self._pid.id] = self._process
+        carried: Mapping[str, Any] = header.get("carried", {})
         self._seen = Seen(carried.get("seen"))
-        self._carried = carried
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
         self._cancel_seen = False
-        for item in (*carried.get("messages", ()), *header.get("messages", ())):
-            self._process.mailbox.deliver(wire.item_message(Item(*item)))
+        self._deadline: float | None = None
+        self._late: list[Item] | None = None
+        """What comes while an upgraded process sends the last of its old code, before its new code begins."""
+        if carried:
+            self._take_up(carried)
+        for item in header.get("messages", ()):
+            self._take(Item(*item))
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> Any:
         """Run the process to its end, send what it has sent, and tell Temporal how it ended."""
-        caller.set(self._outside)
-        self._take_up(self._carried)
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
             function = _function_of(self._entry)
         except Error as error:
             raise to_failure(error) from error
-        self._process.begin(function, tuple(values))
-        await self._until_end()
-        await self._host.drain()
-        if self._kernel.successor is not None:
-            self._continue_as_new(*self._kernel.successor)
-        assert self._exit is not None
-        return self._completion(self._exit.reason, self._exit.result)
+        while True:
+            self._begin(function, values)
+            await self._until(lambda: self._exit is not None or self._kernel.successor is not None)
+            successor, self._kernel.successor = self._kernel.successor, None
+            if successor is not None:
+                self._late = []
+            await self._until(lambda: self._host.idle)
+            if successor is None:
+                assert self._exit is not None
+                return self._completion(self._exit.reason, self._exit.result)
+            self._continue_as_new(*successor)
+            # More waits in the mailbox than a new run can be given: the new code begins in this one.
+            late, self._late = self._late or [], None
+            for item in late:
+                self._take(item)
+            function, values = _function_of(successor.entry), list(successor.args)
+
+    def _begin(self, function: Callable[..., Awaitable[Any]], values: list[Any]) -> None:
+        process = self._process
+        process.begin(function, tuple(values))
+        if process.ending:  # by what came before its first task: a link, a cancel
+            for task in process.tasks:
+                self._scheduler.cancel(task)
 
     @workflow.signal(dynamic=True)
     def receive(self, name: str, args: Sequence[RawValue]) -> None:
@@ -131,16 +153,29 @@ class DurableProcess:
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
             items, mark = wire.items_of(name, values, facts)
-            if not self._seen.is_new(mark):
-                return
-            for item in items:
-                if item.topic == wire.DEADLINE:
-                    self._terminate_after(float(item.values[0]))
-                else:
-                    receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
-            if not workflow.unsafe.is_replaying():
-                log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
+            self._warn(name, error)
+            return
+        if not self._seen.is_new(mark):
+            return
+        for item in items:
+            self._take(item)
+
+    def _take(self, item: Item) -> None:
+        if self._late is not None:
+            self._late.append(item)
+            return
+        try:
+            if item.topic == wire.DEADLINE:
+                self._terminate_at(self._scheduler.time() + float(item.values[0]))
+            else:
+                receive(self._kernel, self._pid, item)
+        except (Error, TypeError, ValueError, KeyError, IndexError) as error:
+            self._warn(item.topic, error)
+
+    def _warn(self, name: str, error: Exception) -> None:
+        if not workflow.unsafe.is_replaying():
+            log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
 
     # The end
 
@@ -152,31 +187,37 @@ class DurableProcess:
         if self._awake is not None and not self._awake.done():
             self._awake.set_result(None)
 
-    async def _until_end(self) -> None:
-        """Wait for the end of the process; a cancel request from outside is passed on to it, and the wait goes on.
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait; a cancel request from outside is passed on to the process, and the wait goes on.
 
         The server records one cancel request for a run. Any other cancellation of this task is the instance's eviction.
         """
-        while self._exit is None and self._kernel.successor is None:
-            self._awake = asyncio.get_running_loop().create_future()
+        while not done():
+            self._awake = self._scheduler.loop.create_future()
             try:
                 await self._awake
             except asyncio.CancelledError:
                 reason = workflow.cancellation_reason()
                 if reason is None or self._cancel_seen:
+                    self._scheduler.evict()
                     raise
                 self._cancel_seen = True
                 task = asyncio.current_task()
                 assert task is not None
                 task.uncancel()
                 by, text, deadline = read_cancel(reason)
-                self._kernel.cancel_here(self._process, by, text, deadline)
+                self._take(Item(wire.CANCEL, [by and str(by), text, None]))
+                if deadline is not None:
+                    self._take(Item(wire.DEADLINE, [deadline]))
 
-    def _terminate_after(self, deadline: float) -> None:
-        error = Error(f"terminated: it did not stop within {deadline:g} s of a cancel", kind="CANCELED")
-        self._process.own(
-            self._scheduler.call_later(deadline, lambda: self._process.end("terminated", error))
-        )
+    def _terminate_at(self, due: float) -> None:
+        """Terminate the process at a time unless it has stopped; of several times the first counts."""
+        if self._deadline is not None and self._deadline <= due:
+            return
+        self._deadline = due
+        error = Error("terminated: it did not stop within the deadline of a cancel", kind=CANCELED)
+        late = max(0.0, due - self._scheduler.time())
+        self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
 
     def _completion(self, reason: Reason, result: Result) -> Any:
         if reason == "cancelled" and self._cancel_seen:
@@ -192,7 +233,7 @@ class DurableProcess:
         self._report(reason, error)
         if reason == "error" and self._entry.on_crash == "suspend" and error.__cause__ is not None:
             raise error.__cause__  # fails the task, which is tried again until mended code is deployed
-        raise to_failure(_explained(error), reason)
+        raise to_failure(explained(error), reason)
 
     def _report(self, reason: Reason, error: Error) -> None:
         if not workflow.unsafe.is_replaying():
@@ -210,48 +251,71 @@ class DurableProcess:
     # Long life
 
     def _continue_as_new(self, entry: Entry, args: tuple[Any, ...]) -> None:
+        """Go on as a new run with all that the process has. Returns only if that is more than a run can be given."""
         process = self._process
         mailbox = process.mailbox
-        unread: list[Message] = sorted(
-            [
-                message
-                for channel in (mailbox.inbox, *(mailbox.listeners or {}).values())
-                for message in channel.remove(lambda _: True)
-            ],
-            key=attrgetter("arrival"),
-        )
-        carried = {
+        listeners = mailbox.listeners or {}
+        channels = [mailbox.inbox, *listeners.values()]
+        held: list[list[Message]] = [channel.remove(lambda _: True) for channel in channels]
+        unread = sorted((message for messages in held for message in messages), key=attrgetter("arrival"))
+        events = [] if process.events is None else process.events.remove(lambda _: True)
+        carried: dict[str, Any] = {
             "messages": [list(wire.message_item(message)) for message in unread],
+            "late": [list(item) for item in self._late or ()],
+            "listeners": {
+                topic: channel.messages for topic, channel in listeners.items() if not channel.closed
+            },
+            "names": sorted(process.names or ()),
             "seen": self._seen.snapshot(),
-            "events": [] if process.events is None else process.events.remove(lambda _: True),
+            "events": events,
+            "events_opened": process.events_opened,
             "trap_links": process.options.trap_links,
             "links": list(process.links or ()),
             "monitors": dict(process.monitors or {}),
             "numbers": self._kernel.next_number(),
+            "deadline": self._deadline,
         }
         facts = {
             "parent": None if process.parent is None else str(process.parent),
             "context": dict(process.context),
             "carried": carried,
         }
-        wire.outgoing.set(wire.to_header(facts))
+        header = wire.to_header(facts)
+        size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")
+        if size + sum(payload.ByteSize() for payload in header.values()) > MOST_BYTES:
+            for channel, messages in zip(channels, held, strict=True):
+                channel.refill(messages)
+            for event in events:
+                process.put_event(event)
+            return
+        wire.outgoing.set(header)
+        self._host.suspended = True
         workflow.continue_as_new(args=list(args), workflow=entry.name or entry.id)
 
     def _take_up(self, carried: Mapping[str, Any]) -> None:
         """Go on where the run before has continued as new."""
-        if not carried:
-            return
         process = self._process
         process.options = Options(trap_links=carried["trap_links"])
+        process.events_opened = carried["events_opened"]
+        for topic, messages in carried["listeners"].items():
+            process.mailbox.listen(topic, messages)
+        for name in carried["names"]:
+            self._kernel.names.register(name, process)
+        for item in carried["messages"]:
+            process.mailbox.deliver(wire.item_message(Item(*item)))
         self._kernel.skip_numbers(carried["numbers"])
         for event in carried["events"]:
             process.put_event(event)
         process.monitors = dict(carried["monitors"])
-        for ref, pid in carried["monitors"].items():
+        for ref, pid in process.monitors.items():
             self._host.resume_watch(pid, ref, exit_sink(process))
         process.links = dict.fromkeys(carried["links"])
-        for pid in carried["links"]:
-            self._host.resume_link(pid)
+        for pid in process.links:
+            self._host.resume_link(pid, self._pid)
+        if carried["deadline"] is not None:
+            self._terminate_at(carried["deadline"])
+        for item in carried["late"]:
+            self._take(Item(*item))
 
 
 def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
@@ -284,18 +348,3 @@ def _function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
         function = getattr(function, part)
     found: Callable[..., Awaitable[Any]] = function
     return found
-
-
-def _explained(error: Error) -> Error:
-    """An offence against determinism with the way out."""
-    cause = error.__cause__
-    if cause is None or type(cause).__name__ != "RestrictedWorkflowAccessError":
-        return error
-    explained = Error(
-        f"{cause}: a durable process may not do this. Use actors.now(), actors.sleep(), actors.uuid4(),"
-        " actors.random_bytes(), or make it a function that is called by actors.funcs.call",
-        kind=INVALID,
-        details=error.details,
-    )
-    explained.__cause__ = cause
-    return explained

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final, TypeVar
 
+import attrs
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, WorkflowAlreadyStartedError
 
 from actors import (
     ALREADY_EXISTS,
+    INVALID,
     NOT_FOUND,
     PID,
     UNAVAILABLE,
@@ -27,10 +30,13 @@ from actors import (
     Kernel,
     Message,
     MonitorRef,
+    Process,
+    Queue,
     Reason,
     Result,
     SpawnRequest,
     gone,
+    invalid,
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
@@ -39,6 +45,9 @@ from temporal_bridge._options import StartOptions, to_temporal
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._wire import Item, Mark
 from temporal_bridge._workers import known, node_queue
+from temporal_bridge._workflow_scheduler import WorkflowScheduler
+
+T = TypeVar("T")
 
 DURABLE = "temporal"
 """The host in the PID of a durable process."""
@@ -55,31 +64,106 @@ _FOR_EVER = timedelta(days=3650)
 _ALIVE = timedelta(seconds=5)
 _ONCE = RetryPolicy(maximum_attempts=1)
 
+MOST_BYTES: Final = 3 * 1024 * 1024
+"""How many bytes of commands leave with one workflow task: the server refuses an answer of 4 MiB, again and again."""
+
+
+@attrs.define
+class _Stream:
+    """How far the messages to one destination have come. See `wire.Mark`."""
+
+    name: str
+    next: int = 1
+    delivered: int = 0
+    floor: int = 0
+    task: int = 0
+
+
+@attrs.define(eq=False)
+class _End:
+    """Who waits for the end of one process."""
+
+    task: asyncio.Task[None] | None = None
+    sinks: dict[MonitorRef, Callable[[Exit], None]] = attrs.field(
+        factory=dict[MonitorRef, Callable[[Exit], None]]
+    )
+
 
 class WorkflowHost:
-    """Everything outside one durable process: a `Host` and `FunctionHost` for its kernel."""
+    """Everything outside one durable process: a `Host` and `FunctionHost` for its kernel.
 
-    def __init__(self, kernel: Kernel, pid: PID) -> None:
+    What asks Temporal runs in tasks of the workflow's loop. A process that is cancelled while it waits for one leaves
+    it to itself, and `idle` says when none is left: what is under way when a workflow ends would be lost.
+    """
+
+    def __init__(
+        self, kernel: Kernel, pid: PID, scheduler: WorkflowScheduler, on_idle: Callable[[], None]
+    ) -> None:
         self._kernel = kernel
         self._pid = pid
+        self._scheduler = scheduler
+        self._on_idle = on_idle
+        self._context = copy_context()
         self._outboxes: dict[str, Outbox] = {}
-        self._number = 0
+        self._streams: dict[str, _Stream] = {}
         self._elsewhere: set[str] = set()  # nodes that are not in this worker's program
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked = 0
         self._children: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
-        self._watches: dict[MonitorRef, Callable[[Exit], None]] = {}
-        self._links: dict[PID, asyncio.Task[None]] = {}
+        self._ends: dict[PID, _End] = {}
+        self._links: dict[PID, MonitorRef] = {}
+        self._task = 0
+        self._bytes = 0
+        self.suspended = False
+        """Whether ends are left to the next run, because this one continues as new."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way that must not be lost."""
+        return not self._outboxes and not self._asked
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        if self._scheduler.evicted:
+            coroutine.close()
+            self._scheduler.check_evicted()
+        task = self._scheduler.loop.create_task(coroutine, context=self._context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def drain(self) -> None:
-        """Wait until everything sent has left: what is under way when a workflow ends would be lost."""
-        for outbox in list(self._outboxes.values()):
-            await outbox.drain()
+    async def _ask(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Have Temporal do something for the running process. When it is cancelled, that is done nevertheless."""
+        answers: Queue[Callable[[], T]] = Queue()
+
+        async def ask() -> None:
+            try:
+                value = await coroutine
+            except Exception as error:  # noqa: BLE001 - it is raised where it was asked
+                answers.put(_raising(error))
+            else:
+                answers.put(lambda: value)
+            finally:
+                self._asked -= 1
+                self._tell_if_idle()
+
+        self._asked += 1
+        _ = self._start(ask())
+        return (await answers.receive())()
+
+    def _tell_if_idle(self) -> None:
+        if self.idle:
+            self._on_idle()
+
+    async def _room(self, size: int) -> None:
+        """Wait for the next workflow task if this one has as many bytes of commands as the server takes at once."""
+        while True:
+            task = workflow.info().get_current_history_length()
+            if task != self._task:
+                self._task, self._bytes = task, 0
+            if not self._bytes or self._bytes + size <= MOST_BYTES:
+                self._bytes += size
+                return
+            await asyncio.sleep(0.001)
 
     # Spawn
 
@@ -90,20 +174,35 @@ class WorkflowHost:
     async def spawn_on(self, task_queue: str | None, request: SpawnRequest) -> PID:
         """A child workflow on a worker's task queue; the one that runs under the id, if there is one."""
         options = StartOptions.parse(request.options)
+        entry = request.entry
+        if options.start_delay is not None:
+            raise invalid(
+                "temporal.workflow.start_delay", options.start_delay, "no delay: a child starts at once"
+            )
+        if options.namespace not in (None, self._pid.node):
+            raise invalid(
+                "temporal.workflow.namespace", options.namespace, f"{self._pid.node!r}, where its parent is"
+            )
+        check_declared(entry)
         workflow_id = options.id or request.name or str(workflow.uuid4())
         pid = PID(self._pid.node, DURABLE, workflow_id)
         args = list(request.args)
-        payload_size(workflow.payload_converter(), args, f"the arguments of {request.entry.id}")
-        messages = [wire.message_item(message) for message in request.messages]
+        size = payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
+        items = [wire.message_item(message) for message in request.messages]
+        for item in items:
+            size += payload_size(workflow.payload_converter(), item.values, f"message {item.topic!r}")
         facts = {
             "parent": str(self._pid),
             "context": dict(request.context),
-            "messages": [list(item) for item in messages],
+            "messages": [list(item) for item in items],
         }
-        token = wire.outgoing.set(wire.to_header(facts))
-        try:
+        header = wire.to_header(facts)
+
+        async def start() -> bool:
+            await self._room(size)
+            wire.outgoing.set(header)
             self._children[workflow_id] = await workflow.start_child_workflow(
-                request.entry.name or request.entry.id,
+                entry.name or entry.id,
                 args=args,
                 id=workflow_id,
                 task_queue=options.task_queue or task_queue,
@@ -116,15 +215,25 @@ class WorkflowHost:
                 cron_schedule=options.cron_schedule,
                 memo=options.memo,
                 search_attributes=options.search_attributes,
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
+                if options.wait_for_cancellation
+                else workflow.ChildWorkflowCancellationType.TRY_CANCEL,
             )
-        except WorkflowAlreadyStartedError:
-            if options.fails_if_running:
-                raise already_running(pid) from None
-            for item in messages:
-                await self._to_workflow(pid, item)
-        finally:
-            wire.outgoing.reset(token)
-        return pid
+            return True
+
+        while True:
+            try:
+                await self._ask(start())
+            except WorkflowAlreadyStartedError:
+                if options.fails_if_running:
+                    raise already_running(pid) from None
+                if options.id_conflict_policy is not WorkflowIDConflictPolicy.TERMINATE_EXISTING:
+                    for message in request.messages:
+                        await self._kernel.send(pid, message)
+                    return pid
+                await self.terminate(pid, self._pid, f"{self._pid} starts another")
+            else:
+                return pid
 
     # Messages
 
@@ -137,36 +246,35 @@ class WorkflowHost:
         return await self._to(target, wire.reply_item(call, payload))
 
     async def _to(self, target: PID, item: Item) -> bool:
-        if target.host == DURABLE:
-            return await self._to_workflow(target, item)
         size = payload_size(workflow.payload_converter(), item.values, f"message {item.topic!r}")
-        return await self._outbox(target.node).send(item._replace(target=str(target)), size)
+        outbox, item = self._way(target, item)
+        return await outbox.send(item, size)
 
-    async def _to_workflow(self, target: PID, item: Item) -> bool:
+    def _post(self, target: PID, item: Item) -> None:
+        outbox, item = self._way(target, item)
+        outbox.post(item, 1000)
+
+    def _way(self, target: PID, item: Item) -> tuple[Outbox, Item]:
+        if target.host != DURABLE:
+            return self._outbox(f"n:{target.node}", target.node, self._deliver), item._replace(
+                target=str(target)
+            )
         if target.node != self._pid.node:
             raise Error(
                 f"{target} is in another namespace, which a durable process of {self._pid.node!r} cannot reach",
                 kind=UNAVAILABLE,
             )
-        size = payload_size(workflow.payload_converter(), item.values, f"message {item.topic!r}")
-        return await self._outbox(target.id, durable=True).send(item, size)
+        return self._outbox(f"w:{target.id}", target.id, self._signal), item
 
-    def _post(self, target: PID, item: Item) -> None:
-        if target.host == DURABLE:
-            self._outbox(target.id, durable=True).post(item, 200)
-        else:
-            self._outbox(target.node).post(item._replace(target=str(target)), 200)
-
-    def _outbox(self, destination: str, durable: bool = False) -> Outbox:
-        key = f"w:{destination}" if durable else f"n:{destination}"
+    def _outbox(
+        self, key: str, to: str, send: Callable[[str, list[Item], int, _Stream], Awaitable[list[bool]]]
+    ) -> Outbox:
+        self._scheduler.check_evicted()
         outbox = self._outboxes.get(key)
         if outbox is None:
-            send = self._signal if durable else self._deliver
 
             async def transmit(items: list[Item]) -> list[bool]:
-                # Numbers go up for each destination, which is all that counts.
-                self._number += 1
-                return await send(destination, items, Mark(f"{workflow.info().run_id}/{key}", self._number))
+                return await send(to, items, self._outboxes[key].size, self._stream(key))
 
             def run_soon(run: Callable[[], Awaitable[None]]) -> None:
                 async def task() -> None:
@@ -179,9 +287,22 @@ class WorkflowHost:
 
     def _forget_outbox(self, key: str) -> None:
         del self._outboxes[key]
+        self._tell_if_idle()
 
-    async def _signal(self, workflow_id: str, items: list[Item], mark: Mark) -> list[bool]:
-        signal = wire.signal_of(items, mark)
+    def _stream(self, key: str) -> _Stream:
+        """The numbering of a destination. What was delivered in an earlier workflow task is recorded, and certain."""
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = _Stream(f"{workflow.info().run_id}/{key}")
+        task = workflow.info().get_current_history_length()
+        if task != stream.task:
+            stream.task, stream.floor = task, stream.delivered
+        return stream
+
+    async def _signal(self, workflow_id: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
+        signal = wire.signal_of(items, Mark(stream.name, stream.next))
+        stream.next += 1
+        await self._room(size)
         wire.outgoing.set(signal.header)
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
@@ -191,8 +312,15 @@ class WorkflowHost:
             return [False] * len(items)
         return [True] * len(items)
 
-    async def _deliver(self, node: str, items: list[Item], mark: Mark) -> list[bool]:
-        args = [node, list(mark), [list(item) for item in items]]
+    async def _deliver(self, node: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
+        args = [node, list(Mark(stream.name, stream.next, stream.floor)), [list(item) for item in items]]
+        stream.next += len(items)
+        taken = await self._delivered(node, args, size)
+        stream.delivered = stream.next - 1
+        return [False] * len(items) if taken is None else taken
+
+    async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool] | None:
+        """Deliver to a node, in this worker's own program if it is there. None when it is gone."""
         if node not in self._elsewhere:
             here: list[bool] | None = await workflow.execute_local_activity(
                 wire.DELIVER, args=args, start_to_close_timeout=_AT_MOST
@@ -200,8 +328,9 @@ class WorkflowHost:
             if here is not None:
                 return here
             self._elsewhere.add(node)
+        await self._room(size)
         try:
-            there: list[bool] = await workflow.execute_activity(
+            there: list[bool] | None = await workflow.execute_activity(
                 wire.DELIVER,
                 args=args,
                 task_queue=node_queue(node),
@@ -212,7 +341,7 @@ class WorkflowHost:
         except ActivityError as failure:
             if not isinstance(failure.cause, TimeoutError):
                 raise from_failure(failure) from failure
-            return [False] * len(items)  # nobody serves the node: it is gone
+            return None  # nobody serves the node
         return there
 
     # The end of others
@@ -221,43 +350,63 @@ class WorkflowHost:
         """As `Host.terminate`."""
         if target.host != DURABLE:
             return await self._to(target, Item(wire.TERMINATE, [reason]))
-        ended: bool = await workflow.execute_local_activity(
-            TERMINATE_WORKFLOW, args=[target.id, reason], start_to_close_timeout=_AT_MOST
-        )
-        return ended
+
+        async def terminate() -> bool:
+            ended: bool = await workflow.execute_local_activity(
+                TERMINATE_WORKFLOW, args=[target.id, reason or f"by {by}"], start_to_close_timeout=_AT_MOST
+            )
+            return ended
+
+        return await self._ask(terminate())
 
     async def cancel(self, target: PID, by: PID | None, reason: str, deadline: float | None) -> bool:
         """As `Host.cancel`."""
         if target.host != DURABLE:
             return await self._to(target, Item(wire.CANCEL, [by and str(by), reason, deadline]))
-        if deadline is not None and not await self._to_workflow(target, Item(wire.DEADLINE, [deadline])):
+        if deadline is not None and not await self._to(target, Item(wire.DEADLINE, [deadline])):
             return False
-        try:
+
+        async def cancel() -> bool:
             handle = workflow.get_external_workflow_handle(target.id)
-            await handle.cancel(reason=cancel_text(by, reason, deadline))
-        except ApplicationError as failure:
-            if failure.type != "ExternalWorkflowExecutionNotFound":
-                raise from_failure(failure) from failure
-            return False
-        return True
+            try:
+                await handle.cancel(reason=cancel_text(by, reason, deadline))
+            except ApplicationError as failure:
+                if failure.type != "ExternalWorkflowExecutionNotFound":
+                    raise from_failure(failure) from failure
+                return False
+            return True
+
+        return await self._ask(cancel())
 
     async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
         """As `Host.watch`: a child natively, any other process by an activity that waits for its end."""
         self.resume_watch(target, ref, sink)
 
     def resume_watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """Watch, also again after the workflow has continued as new."""
-        self._watches[ref] = sink
-        _ = self._start(self._watch(target, ref))
+        """Watch, also again after the workflow has continued as new. All watches of one target share a wait."""
+        end = self._ends.get(target)
+        if end is None:
+            end = self._ends[target] = _End()
+            end.task = self._start(self._wait_for(target, end))
+        end.sinks[ref] = sink
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
-        """As `Host.unwatch`."""
-        self._watches.pop(ref, None)
+        """As `Host.unwatch`. The last one ends the wait, but not that for a child: that would cancel the child."""
+        end = self._ends.get(target)
+        if end is None or end.sinks.pop(ref, None) is None or end.sinks or target.id in self._children:
+            return
+        del self._ends[target]
+        if end.task is not None:
+            end.task.cancel()
 
-    async def _watch(self, target: PID, ref: MonitorRef) -> None:
+    async def _wait_for(self, target: PID, end: _End) -> None:
         reason, result = await self._end_of(target)
-        sink = self._watches.pop(ref, None)
-        if sink is not None:
+        if self.suspended or self._ends.get(target) is not end:
+            return
+        del self._ends[target]
+        if target.host == DURABLE:
+            self._children.pop(target.id, None)
+        for ref, sink in end.sinks.items():
             sink(Exit(target, ref, reason, result))
 
     async def _end_of(self, target: PID) -> tuple[Reason, Result]:
@@ -284,31 +433,44 @@ class WorkflowHost:
             return reason, Result(error=error)
         return reason, result
 
-    # Links
+    # Links: the other end learns of our death by a message, and we of its by a message or, without one, by a watch.
 
     async def link(self, target: PID, by: PID) -> None:
         """As `Host.link`."""
-        self.resume_link(target)
-        await self._to(target, wire.link_item(wire.LINK, by))
+        if not await self._to(target, wire.link_item(wire.LINK, by)):
+            reason: Reason = "noproc" if target.host == DURABLE else "noconnection"
+            self._kernel.signal_link_down(by, target, reason, gone(target, reason))
+            return
+        process = self._kernel.find(by)
+        if isinstance(process, Process) and process.links is not None and target in process.links:
+            self.resume_link(target, by)
 
-    def resume_link(self, target: PID) -> None:
+    def resume_link(self, target: PID, by: PID) -> None:
         """Watch the other end of a link, whose node or worker may go without a word."""
-        self._links[target] = self._start(self._watch_link(target))
+        if target in self._links:
+            return
+        ref = self._links[target] = MonitorRef(by, self._kernel.next_number())
 
-    async def _watch_link(self, target: PID) -> None:
-        reason, result = await self._end_of(target)
-        self._links.pop(target, None)
-        self._kernel.signal_link_down(self._pid, target, reason, result)
+        def ended(event: Exit) -> None:
+            self._links.pop(target, None)
+            self._kernel.signal_link_down(by, target, event.reason, event.result)
+
+        self.resume_watch(target, ref, ended)
+
+    def forget_link(self, target: PID) -> None:
+        """The link is gone: its watch too."""
+        ref = self._links.pop(target, None)
+        if ref is not None:
+            self.unwatch(target, ref)
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
-        watching = self._links.pop(target, None)
-        if watching is not None:
-            watching.cancel()
+        self.forget_link(target)
         await self._to(target, wire.link_item(wire.UNLINK, by))
 
     def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
         """As `Host.link_down`."""
+        self.forget_link(target)
         self._post(target, wire.link_down_item(by, reason, result))
 
     async def describe(self, target: PID) -> Description:
@@ -339,7 +501,8 @@ class WorkflowHost:
     async def _activity(self, call: FunctionCall) -> Any:
         entry, options = call.entry, call.options
         args = list(call.args)
-        payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
+        size = payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
+        await self._room(size)
         wire.outgoing.set(wire.to_header({"context": dict(call.context), "caller": str(self._pid)}))
         if entry.local:
             return await workflow.start_local_activity(entry.id, args=args, **_common(options))
@@ -349,6 +512,24 @@ class WorkflowHost:
             task_queue=options.task_queue or _queue_of(entry),
             heartbeat_timeout=_delta(options.heartbeat_timeout),
             **_common(options),
+        )
+
+
+def _raising(error: Exception) -> Callable[[], Any]:
+    def fail() -> Any:
+        raise error
+
+    return fail
+
+
+def check_declared(entry: Entry) -> None:
+    """Refuse a function without an id: a worker could not find it."""
+    if entry.kind == "anonymous":
+        raise Error(
+            f"target={entry.id!r} has no id by which a worker finds it: declare it with"
+            " @app.process, and give the worker its namespace",
+            kind=INVALID,
+            details={"entry": entry.id},
         )
 
 

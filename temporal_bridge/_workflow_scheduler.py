@@ -1,154 +1,132 @@
-"""The kernel's scheduler on Temporal's deterministic loop: tasks, time and randomness that replay identically."""
+"""The kernel's scheduler on Temporal's deterministic loop: tasks, time and randomness that replay identically.
+
+The tasks of a durable process are stepped by the trampoline of `actors`, in callbacks of the loop, and are no tasks of
+the loop's own. So they wait, are cancelled and are refused what is foreign exactly as green processes are. What asks
+Temporal for something runs in a task of the loop (see `WorkflowHost`), for which a process waits on a channel.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import copy_context
 from datetime import datetime
-from typing import Any
+from sys import maxsize
+from types import coroutine
+from typing import Any, Final, NoReturn
+from weakref import WeakSet
 
 from temporalio import workflow
 
-from actors import Process, Timer, Wait, caller
+from actors import Error, GreenTask, Process, Timer, Trampoline, Wait
+from temporal_bridge._determinism import foreign_await
+
+_PATIENCE: Final = 100
+"""How often an evicted task is told so, before it is abandoned: it may catch everything and try again for ever."""
+
+_abandoned: Final[list[GreenTask]] = []
+"""Evicted tasks that would not end. The collector must not find them: it would resume them in any thread."""
 
 
-class WorkflowTask:
-    """A task of a durable process.
-
-    `cancelled` is the kernel's cancellation: it stays, and each await raises, as in trio. A cancellation of the asyncio
-    task without it is an eviction from the worker's cache: the task unwinds and nobody is told.
-    """
-
-    __slots__ = ("process", "task", "started", "cancelled", "shields", "parked")
-
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.task: asyncio.Task[None] | None = None
-        self.started = False
-        self.cancelled = False
-        self.shields = 0
-        self.parked: dict[_Parked, None] = {}
-
-    def cancel(self) -> None:
-        """Wake whatever waits, as trio does: a wait leaves its channel now, and not when its task next runs."""
-        if self.cancelled:
-            return
-        self.cancelled = True
-        if self.shields or not self.started or self is _running.get():
-            return
-        for parked in list(self.parked):
-            parked.cancel()
-        if not self.parked and self.task is not None:
-            self.task.cancel()  # in an await of Temporal's or asyncio's own
+class Evicted(BaseException):
+    """What the awaits of a task raise whose workflow leaves the worker's cache. Not an exit: nothing may come of it."""
 
 
-class _Parked:
-    """One wait of whatever asyncio task is running, which may be one that the user's code made."""
-
-    __slots__ = ("future", "wait")
-
-    future: asyncio.Future[Any]
-    wait: Wait
-
-    def cancel(self) -> None:
-        if not self.future.done():
-            self.wait.abandon()
-            self.future.cancel()
-
-
-_running: ContextVar[WorkflowTask | None] = ContextVar("everproc_workflow_task", default=None)
-
-
-class WorkflowScheduler:
-    """Runs the tasks of one durable process."""
+class WorkflowScheduler(Trampoline):
+    """Runs the processes of one workflow: the durable process itself, and whatever its kernel runs beside it."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_event_loop()
+        Trampoline.__init__(self)
+        self.asleep = True
+        self.evicted = False
+        self.loop = asyncio.get_running_loop()
+        self.context = copy_context()
         self._random = workflow.random()
+        self._processes: WeakSet[Process] = WeakSet()
+        self._told = 0
+
+    def rouse(self) -> None:
+        """As `Trampoline.rouse`."""
+        self.asleep = False
+        self.loop.call_soon(self._turn, context=self.context)
+
+    def _turn(self) -> None:
+        """Run until nothing can. A task that never waits is found by Temporal's deadlock detection."""
+        while self.ready and not self.evicted:
+            try:
+                self.run(maxsize)
+            except (KeyboardInterrupt, SystemExit):
+                pass  # a process has ended with it and been told; the worker is not its to end
+        self.asleep = True
 
     def start(
         self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
-    ) -> WorkflowTask:
+    ) -> GreenTask:
         """As `Scheduler.start`."""
-        task = WorkflowTask(process)
-        task.task = self.loop.create_task(self._run(task, function, args))
-        return task
+        self.check_evicted()
+        self._processes.add(process)
+        return super().start(process, function, args)
 
-    async def _run(
-        self, task: WorkflowTask, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
-    ) -> None:
-        caller.set(task.process)
-        _running.set(task)
-        task.started = True
-        value = error = None
+    # Eviction
+
+    def evict(self) -> None:
+        """Unwind all tasks, because Temporal drops the instance from its cache: no process ends, nobody is told.
+
+        `finally` blocks run, and the first call of `actors` in one raises.
+        """
+        self.evicted = True
+        for process in list(self._processes):
+            process.turns = 0
+            for task in process.tasks:
+                if isinstance(task, GreenTask):
+                    self._unwind(task)
+
+    def _unwind(self, task: GreenTask) -> None:
         try:
-            value = await function(*args)
-        except asyncio.CancelledError:
-            if not task.cancelled:
-                raise
-            task.process.task_ended(task, None, None, True)
-            return
-        except BaseException as exception:
-            if is_evicting(exception):
-                raise
-            error = exception
-        task.process.task_ended(task, value, error, False)
+            task.context.run(task.coroutine.close)
+        except RuntimeError as error:
+            if "ignored GeneratorExit" in str(error):
+                _abandoned.append(task)
+        except BaseException:  # noqa: BLE001 - of a finally block; the process goes on elsewhere
+            pass
 
-    def cancel(self, task: object) -> None:
-        """As `Scheduler.cancel`."""
-        assert isinstance(task, WorkflowTask)
-        task.cancel()
+    def check_evicted(self) -> None:
+        """Refuse whatever would have an effect, when the instance is being evicted."""
+        if self.evicted:
+            self._refuse()
 
-    def running(self) -> _Parked:
-        """As `Scheduler.running`."""
-        return _Parked()
+    def _refuse(self) -> NoReturn:
+        self._told += 1
+        raise Evicted
 
-    async def park(self, wait: Wait) -> Any:
+    @coroutine
+    def park(self, wait: Wait) -> Generator[Any, Any, Any]:
         """As `Scheduler.park`."""
-        if _is_cancelled():
-            wait.abandon()
-            raise asyncio.CancelledError
-        parked: _Parked = wait.task
-        parked.future = self.loop.create_future()
-        parked.wait = wait
-        task = _running.get()
-        if task is not None:
-            task.parked[parked] = None
-        try:
-            return await parked.future
-        finally:
-            if task is not None:
-                del task.parked[parked]
+        if self.evicted:
+            if self._told > _PATIENCE:
+                yield
+            self._refuse()
+        return (yield from super().park(wait))
 
-    def wake(self, task: _Parked, value: Any) -> None:
-        """As `Scheduler.wake`."""
-        if not task.future.done():  # it is only when the instance is being evicted
-            task.future.set_result(value)
-
-    async def checkpoint(self) -> None:
+    @coroutine
+    def checkpoint(self) -> Generator[Any, Any, None]:
         """As `Scheduler.checkpoint`."""
-        if _is_cancelled():
-            raise asyncio.CancelledError
-        await asyncio.sleep(0)
+        if self.evicted:
+            if self._told > _PATIENCE:
+                yield
+            self._refuse()
+        yield from super().checkpoint()
 
-    @contextmanager
-    def shield(self) -> Generator[None]:
-        """As `Scheduler.shield`."""
-        task = _running.get()
-        if task is None:
-            yield
-            return
-        task.shields += 1
-        try:
-            yield
-        finally:
-            task.shields -= 1
+    def refusal(self, task: GreenTask, trap: object) -> Error:
+        """As `Trampoline.refusal`."""
+        return foreign_await(task.coroutine, trap)
+
+    # Time and randomness
 
     def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
         """As `Scheduler.call_later`: a durable timer."""
-        return self.loop.call_later(delay, function)
+        self.check_evicted()
+        return self.loop.call_later(delay, function, context=self.context)
 
     def time(self) -> float:
         """As `Scheduler.time`."""
@@ -161,24 +139,3 @@ class WorkflowScheduler:
     def random_bytes(self, count: int) -> bytes:
         """As `Scheduler.random_bytes`; recorded by its seed, so it is not for secrets."""
         return self._random.randbytes(count)
-
-    def stack(self, task: Any) -> list[str]:
-        """As `Scheduler.stack`."""
-        coroutine = task.task.get_coro() if task.task is not None else None
-        frames: list[str] = []
-        while coroutine is not None and (frame := getattr(coroutine, "cr_frame", None)) is not None:
-            frames.append(
-                f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno} {frame.f_code.co_name}"
-            )
-            coroutine = coroutine.cr_await
-        return frames[1:]
-
-
-def _is_cancelled() -> bool:
-    task = _running.get()
-    return task is not None and task.cancelled and not task.shields
-
-
-def is_evicting(error: BaseException) -> bool:
-    """Whether Temporal unwinds the instance: not an exit, but the worker's cache making room."""
-    return type(error).__name__ == "_WorkflowBeingEvictedError"

@@ -16,6 +16,7 @@ from temporalio.common import SearchAttributePair
 
 import actors
 from actors import CONFLICT, INVALID, Error, Target, invalid
+from temporal_bridge._converter import register
 from temporal_bridge._options import search_attribute
 
 __all__ = [
@@ -34,6 +35,7 @@ DEFAULT_VERSION: Final = -1
 """The version of an execution that passed the spot before there was a `version` call."""
 
 
+@register
 @attr.frozen
 class Info:
     """The workflow that the process runs as; `history_size` in bytes."""
