@@ -13,6 +13,10 @@ known: dict[str, Worker] = {}
 """The workers of this program's open bridges, by entry id: where a spawn `on=` one of them goes."""
 
 
+def _tuple(entries: Iterable[Namespace]) -> tuple[Namespace, ...]:
+    return tuple(entries)
+
+
 @attrs.frozen(eq=False)
 class Worker:
     """Runs durable processes and the activities of a task queue.
@@ -35,7 +39,7 @@ class Worker:
 
     id: str
     task_queue: str
-    entries: tuple[Namespace, ...] = attrs.field(default=(), converter=tuple)
+    entries: tuple[Namespace, ...] = attrs.field(default=(), converter=_tuple)
     run: bool = True
     sandbox: bool = True
     max_cached_workflows: int = 1000

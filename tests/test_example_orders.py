@@ -17,7 +17,7 @@ import pytest
 
 import actors
 from examples.orders import process, shop
-from examples.orders.dispatcher import Ended, office
+from examples.orders.dispatcher import Ended, Setting, office
 from examples.orders.orders_file import read_orders
 from examples.orders.process import Order, Outcome
 from examples.orders.proof import check
@@ -467,7 +467,7 @@ def books(database: Path) -> tuple[Path, list[Ended]]:
     """A database with one order completed and one refunded, and what the orders said."""
     away = {**an_order()["shipping_address"], "country": "AQ"}
     orders = [an_order("1"), an_order("2", shipping_address=away)]
-    return database, actors.run(office, orders, "trio", database, None)
+    return database, actors.run(office, orders, Setting(database))
 
 
 def test_the_proof_finds_nothing_in_good_books(books: tuple[Path, list[Ended]]) -> None:
@@ -527,7 +527,7 @@ def test_the_proof_finds_what_is_wrong(
 
 
 def test_an_order_that_crashes_is_told_and_breaks_the_proof(database: Path) -> None:
-    ended = actors.run(office, [an_order("1", wait="never"), an_order("2")], "trio", database, None)
+    ended = actors.run(office, [an_order("1", wait="never"), an_order("2")], Setting(database))
     assert [end.outcome["status"] for end in ended] == ["failed", "completed"]
     assert ended[0].outcome["step"] == "crash"
     assert any(claim.broken_by == ("1",) for claim in check(database, ended))
@@ -539,6 +539,6 @@ def test_halfway_is_called_once(database: Path) -> None:
     async def halfway() -> None:
         calls.append(rows(database, "SELECT count(*) FROM outcomes")[0][0])
 
-    actors.run(office, [an_order(str(number)) for number in range(4)], "trio", database, halfway)
+    actors.run(office, [an_order(str(number)) for number in range(4)], Setting(database), halfway)
     assert len(calls) == 1
     assert calls[0] >= 2

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal, NotRequired, TypedDict
 
 import actors
-from actors import PID, select
+from actors import PID, Channel, select
 
 app = actors.Namespace("app")
 
@@ -64,31 +64,41 @@ class Outcome(TypedDict):
 @app.process(worker="app:worker")
 async def order(order: Order, dispatcher: PID) -> Outcome:
     """Reserve, charge, wait, ship; what was done is undone when a later step fails."""
-    outcome = await _handle(order, dispatcher)
+    outcome = await _handle(order, _News(order["id"], dispatcher))
     await shop.call("app:record_outcome", order["id"], outcome)
     return outcome
 
 
-async def _handle(order: Order, dispatcher: PID) -> Outcome:
-    async def report(step: str) -> None:
+class _News:
+    """Tells the dispatcher how far an order is: the one that started it, or one started anew, which says so."""
+
+    def __init__(self, order_id: str, dispatcher: PID) -> None:
+        self.order_id = order_id
+        self.dispatcher = dispatcher
+        self.dispatchers: Channel[PID] = actors.listen("dispatcher")
+
+    async def report(self, step: str) -> None:
+        while (newer := await select(self.dispatchers, default=True)).channel is not None:
+            self.dispatcher = newer.value
         # News is a courtesy: an order goes on when its dispatcher cannot be reached.
         with contextlib.suppress(actors.Error):
-            await actors.send(dispatcher, "progress", order["id"], step)
+            await actors.send(self.dispatcher, "progress", self.order_id, step)
 
+
+async def _handle(order: Order, news: _News) -> Outcome:
     try:
         await shop.call("app:reserve_stock", order["id"], order["items"])
     except actors.Error as error:
         return _failed("stock", error)
-    await report("reserved")
+    await news.report("reserved")
 
     if order["total"] >= LARGE:
-        await report("needs approval")
-        refusal = await _refusal(order.get("approval_timeout", "10m"))
+        refusal = await _refusal(order.get("approval_timeout", "10m"), news)
         if refusal is not None:
             await shop.call("app:release_stock", order["id"])
-            await report("released")
+            await news.report("released")
             return {"status": "failed", "step": "approval", "error": refusal}
-        await report("approved")
+        await news.report("approved")
 
     try:
         payment = await shop.call(
@@ -102,9 +112,9 @@ async def _handle(order: Order, dispatcher: PID) -> Outcome:
         )
     except actors.Error as error:
         await shop.call("app:release_stock", order["id"])
-        await report("released")
+        await news.report("released")
         return _failed("payment", error)
-    await report("charged")
+    await news.report("charged")
 
     await actors.sleep(order["wait"])
 
@@ -114,23 +124,27 @@ async def _handle(order: Order, dispatcher: PID) -> Outcome:
         )
     except actors.Error as error:
         await shop.call("app:refund_payment", payment["id"])
-        await report("refunded")
+        await news.report("refunded")
         await shop.call("app:release_stock", order["id"])
-        await report("released")
+        await news.report("released")
         return {**_failed("shipping", error), "payment_id": payment["id"]}
-    await report("shipped")
+    await news.report("shipped")
     return {"status": "completed", "payment_id": payment["id"], "tracking": shipment["tracking_number"]}
 
 
-async def _refusal(timeout: str) -> str | None:
-    """Wait for a message: None when it is `approve`, else why the order is refused."""
-    approve, reject = actors.listen("approve"), actors.listen("reject")
-    picked = await select(approve, reject, actors.after(timeout))
-    if picked.channel is approve:
-        return None
-    if picked.channel is reject:
-        return _text(picked.value) or "rejected"
-    return f"nobody approved it within {timeout}"
+async def _refusal(timeout: str, news: _News) -> str | None:
+    """Ask, and wait for a message: None when it is `approve`, else why the order is refused."""
+    approve, reject, late = actors.listen("approve"), actors.listen("reject"), actors.after(timeout)
+    while True:
+        await news.report("needs approval")
+        picked = await select(approve, reject, news.dispatchers, late)
+        if picked.channel is approve:
+            return None
+        if picked.channel is reject:
+            return _text(picked.value) or "rejected"
+        if picked.channel is late:
+            return f"nobody approved it within {timeout}"
+        news.dispatcher = picked.value  # who was asked is gone, and the question too
 
 
 def _failed(step: str, error: actors.Error) -> Outcome:
