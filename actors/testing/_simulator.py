@@ -72,7 +72,7 @@ class SimulatedScheduler(Trampoline):
         """As `Scheduler.random_bytes`: the same in each run."""
         return self._random.randbytes(count)
 
-    async def checkpoint(self) -> None:
+    async def checkpoint(self) -> None:  # type: ignore[override]  # awaited like the generator it replaces
         """As `Scheduler.checkpoint`; the budget stays spent, so that each operation comes by here."""
         self.running().process.turns = 0
         await Trampoline.checkpoint(self)
