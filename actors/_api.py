@@ -20,7 +20,7 @@ from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
 from actors._errors import INVALID, Error, invalid
 from actors._events import Event, MonitorRef
-from actors._message import Message, check_topic, payload_of
+from actors._message import Message, check_topic, make_message, payload_of
 from actors._pid import PID, Dest
 from actors._process import Options, Process, running_process
 from actors._scheduler import TURNS, Timer, Wait, caller
@@ -121,16 +121,25 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
     Raises:
         Error: INVALID for a bad destination, topic or payload; UNAVAILABLE for a transport that cannot be reached.
     """
-    process = running_process()
+    # The path of most messages, so it is written out instead of called: the process that runs, its turns, the target.
+    process = caller.get()
+    if type(process) is not Process:
+        process = running_process()
     process.turns -= 1
     if process.turns < 0:
         await process.pause()
-    check_topic(topic)
-    message = Message(topic, payload_of(payload), process.pid)
-    target = process.kernel.find(dest)
-    if isinstance(target, Process):
-        return target.kernel.deliver(target, message)
-    return await process.kernel.send(target, message)
+    if type(topic) is not str or not topic or topic[0] == "@":
+        check_topic(topic)
+    message = make_message(topic, payload[0] if len(payload) == 1 else payload or None, process.pid)
+    kernel = process.kernel
+    target = kernel.table.get(dest.id) if type(dest) is PID else None
+    if target is None or target.pid is not dest:
+        found = kernel.find(dest)
+        if not isinstance(found, Process):
+            return await kernel.send(found, message)
+        target = found
+    dropped = target.mailbox.deliver(message)
+    return dropped is None or target.kernel.drop(target, dropped)
 
 
 def inbox() -> Channel[Message]:

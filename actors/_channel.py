@@ -33,7 +33,8 @@ class _Place(Wait):
     next: _Place | None
 
     def __init__(self, scheduler: Parking, channel: Channel[Any], sending: bool, value: Any) -> None:
-        Wait.__init__(self, scheduler)
+        self.scheduler = scheduler
+        self.task = scheduler.running()
         self.channel = channel
         self.sending = sending
         self.value = value
@@ -43,10 +44,11 @@ class _Place(Wait):
         """Complete this case, whose place the channel has just taken out of its queue."""
         self.value = value
         self.ok = ok
-        for sibling in self.siblings:
-            if sibling is not self:
-                sibling.channel.leave(sibling)
-        self.siblings = ()
+        if self.siblings:
+            for sibling in self.siblings:
+                if sibling is not self:
+                    sibling.channel.leave(sibling)
+            self.siblings = ()
         self.scheduler.wake(self.task, self)
 
     def abandon(self) -> None:
@@ -89,7 +91,11 @@ class _Queue:
     def pop(self) -> _Place | None:
         place = self.first
         if place is not None:
-            self.remove(place)
+            self.first = after = place.next
+            if after is None:
+                self.last = None
+            else:
+                after.previous = place.next = None
         return place
 
 
@@ -159,7 +165,9 @@ class Channel(Generic[T]):
         by.turns -= 1
         if by.turns < 0:
             await by.pause()
-        if self._buffer or (self._senders is not None and self._senders.first is not None):
+        if self._buffer:
+            return self._buffer.popleft() if self._senders is None else self.take()
+        if self._senders is not None and self._senders.first is not None:
             return self.take()
         if self._closed:
             raise ChannelClosed("this channel is closed and drained")

@@ -67,16 +67,22 @@ class GreenScheduler(Trampoline):
         try:
             while True:
                 await self._turn(stand_in)
-        finally:
-            # The program is being cancelled or has crashed, and the processes with it. They may shield themselves.
-            self.stopping = True
-            with trio.CancelScope(shield=True):
-                for process in list(self._kernel.table.values()):
-                    if process.scheduler is self:
-                        for task in process.tasks:
-                            self.cancel(task)
-                while self.alive:
-                    await self._turn(stand_in)
+        except GeneratorExit:  # trio has broken down: nothing can wait any more
+            raise
+        except BaseException:
+            await self._wind_up(stand_in)
+            raise
+
+    async def _wind_up(self, stand_in: _NoTask) -> None:
+        """The program is being cancelled or has crashed, and the processes with it. They may shield themselves."""
+        self.stopping = True
+        with trio.CancelScope(shield=True):
+            for process in list(self._kernel.table.values()):
+                if process.scheduler is self:
+                    for task in process.tasks:
+                        self.cancel(task)
+            while self.alive:
+                await self._turn(stand_in)
 
     async def _turn(self, stand_in: _NoTask) -> None:
         self.turns += 1

@@ -76,6 +76,10 @@ class Mailbox:
 
     def deliver(self, message: Message) -> Message | None:
         """Put a message where it belongs; gives back the one that had to go instead, if the mailbox is full."""
+        if not self._arrivals:  # no listener and no bound: as most mailboxes are
+            self.accepted += 1
+            self.inbox.give(message)
+            return None
         listener = None if self.listeners is None else self.listeners.get(message.topic)
         channel = self.inbox if listener is None or listener.closed else listener
         dropped = None

@@ -18,7 +18,7 @@ class ReplyTo:
     call: int
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class Message:
     """What a process receives.
 
@@ -32,6 +32,26 @@ class Message:
     reply_to: ReplyTo | None = attrs.field(default=None, repr=False)
     arrival: int = attrs.field(default=0, repr=False, eq=False)
     """The place in the mailbox's order of arrival; written by the mailbox, and 0 while it needs no order."""
+
+
+class _Draft:
+    """A message while it is filled, which takes a frozen class twice as long. The layouts are the same."""
+
+    __slots__ = ("topic", "payload", "sender", "reply_to", "arrival")
+
+    def __init__(self, topic: str, payload: Any, sender: PID | None, reply_to: ReplyTo | None) -> None:
+        self.topic = topic
+        self.payload = payload
+        self.sender = sender
+        self.reply_to = reply_to
+        self.arrival = 0
+
+
+def make_message(topic: str, payload: Any, sender: PID | None, reply_to: ReplyTo | None = None) -> Message:
+    """A `Message`, faster than by its own constructor."""
+    draft: Any = _Draft(topic, payload, sender, reply_to)
+    draft.__class__ = Message
+    return draft  # type: ignore[no-any-return]
 
 
 def payload_of(values: tuple[Any, ...]) -> Any:
