@@ -9,6 +9,7 @@ import trio
 from hypothesis import settings
 
 from temporal_bridge import EmbeddedServer
+from tests.workflow_suite import WorkflowSuite, workflow_suite
 
 # A property that starts a node now and then takes longer than Hypothesis' 200 ms on a busy machine; a test that hangs
 # is what pytest's own timeout is for. The same examples each time, so that a failure belongs to the change that it
@@ -53,3 +54,10 @@ def temporal_address() -> Generator[str, None, None]:
     yield found[0]
     stop[0].run_sync_soon(stopping.set)
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def suite_in_workflows(temporal_address: str) -> Generator[WorkflowSuite, None, None]:
+    """Where the behaviour suite runs inside workflows."""
+    with workflow_suite(temporal_address) as suite:
+        yield suite

@@ -60,7 +60,8 @@ class NodeHost:
             async with actors.Node("suite") as node:
                 node.kernel.default_host = self._host
                 try:
-                    await node.execute(body)
+                    with trio.fail_after(1e8):  # a test that waits for nothing fails at once: the clock jumps there
+                        await node.execute(body)
                 except actors.Error as error:
                     return Result(error=error)
             assert list(node.processes()) == []
@@ -98,6 +99,12 @@ HOSTS: dict[str, HostUnderTest] = {
     "plain": PlainHost(),
 }
 
+IN_WORKFLOWS = "workflow"
+"""The host that needs a server: see `workflow_suite.py`."""
+
+PORTABLE: list[Body] = []
+"""The tests that have run through `on_every_host` and need no fixture."""
+
 
 @overload
 def on_every_host(body: Body, /) -> Callable[..., None]: ...
@@ -111,18 +118,25 @@ def on_every_host(
 
     def decorate(body: Body) -> Callable[..., None]:
         @functools.wraps(body)
-        def test(host: str, **fixtures: Any) -> None:
+        def test(host: str, request: pytest.FixtureRequest, **fixtures: Any) -> None:
             @functools.wraps(body)
             async def process() -> None:
                 await body(**fixtures)
 
-            HOSTS[host].run(process)
+            found: HostUnderTest = HOSTS.get(host) or request.getfixturevalue("suite_in_workflows")
+            found.run(process)
 
         signature = inspect.signature(body)
-        host = inspect.Parameter("host", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
-        shown = signature.replace(parameters=[host, *signature.parameters.values()])
+        own = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("host", "request")
+        ]
+        shown = signature.replace(parameters=[*own, *signature.parameters.values()])
         vars(test)["__signature__"] = shown  # what pytest goes by for the fixtures
         hosts = [name for name in HOSTS if needed <= HOSTS[name].offers]
+        if not needed:
+            hosts.append(IN_WORKFLOWS)
+            if not signature.parameters:
+                PORTABLE.append(body)
         marked: Callable[..., None] = pytest.mark.parametrize("host", hosts)(test)
         return marked
 
@@ -172,3 +186,8 @@ async def crash(message: str = "on purpose") -> None:
 def me() -> actors.Process:
     """The running process, as its kernel sees it."""
     return running_process()
+
+
+def clock() -> float:
+    """The time in seconds by which the host sleeps; it stands still while anything can run."""
+    return me().scheduler.time()

@@ -1,0 +1,165 @@
+"""The behaviour suite inside workflows: each test is one workflow on a real server, with a kernel on its scheduler.
+
+The body of the test and the processes it spawns all run in that workflow, beside the durable process that hosts them:
+they share its loop, its replay and its eviction. The time of the test is virtual, as on the other hosts: it passes only
+while nothing can run. The first jumps of the clock wait for a timer of Temporal's, so that a test is several workflow
+tasks; later ones are made at once. Workflows that live by real timers and children are tested in `test_workflow_*.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+
+import trio
+
+import actors
+from actors import Error, Exit, Kernel, Namespace, Node, Queue, SpawnRequest, Timer, process_entry
+from temporal_bridge import TemporalBridge, TemporalClient, Worker
+from temporal_bridge._workflow_scheduler import WorkflowScheduler
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+REAL_JUMPS = 20
+
+T = TypeVar("T")
+Body = Callable[[], Awaitable[None]]
+suite = Namespace("suite")
+bodies: dict[int, Body] = {}
+outcomes: dict[int, Exit] = {}
+_numbers = count(1)
+
+
+class SuiteScheduler(WorkflowScheduler):
+    """The workflow scheduler with a virtual clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clock = 0.0
+        self._jumps = 0
+        self._armed = False
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+        self.check_evicted()
+        timer: Timer = self.timers.add(self._clock + delay, function)
+        self._arm()
+        return timer
+
+    def _arm(self) -> None:
+        if self._armed or not self.timers:
+            return
+        self._armed = True
+        self._jumps += 1
+        if self._jumps <= REAL_JUMPS:
+            self.loop.call_later(0.001, self._jump, context=self.context)
+        else:
+            self.loop.call_soon(self._jump_when_idle, context=self.context)
+
+    def _jump_when_idle(self) -> None:
+        if self.ready:
+            self.loop.call_soon(self._jump_when_idle, context=self.context)
+        else:
+            self._jump()
+
+    def _jump(self) -> None:
+        self._armed = False
+        if self.evicted or not self.timers:
+            return
+        self._clock = max(self._clock, self.timers.next())
+        self.timers.fire(self._clock)
+        self._arm()
+
+    def time(self) -> float:
+        return self._clock
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self._clock)
+
+
+@suite.process(worker="suite:worker")
+async def run_body(number: int) -> None:
+    """Run the test of a number as a process; its exit goes to `outcomes`, where an exception stays what it is."""
+    scheduler = SuiteScheduler()
+    kernel = Kernel("suite.0", "workflow")
+    kernel.schedulers["workflow"] = scheduler
+    exits: Queue[Exit] = Queue()
+    ended: Queue[None] = Queue()
+
+    async def first() -> None:
+        await actors.spawn_monitored(bodies[number])
+        event = await actors.events().receive()
+        assert isinstance(event, Exit)
+        exits.put(event)
+
+    try:
+        kernel.spawn_here(SpawnRequest(process_entry(first), ()), "workflow", scheduler)
+        event = await exits.receive()
+        kernel.on_empty = lambda: ended.put(None)
+        for process in list(kernel.table.values()):
+            process.end("terminated", Error("the test is over"))
+        if kernel.table:
+            await ended.receive()
+        outcomes[number] = event
+    except GeneratorExit:
+        scheduler.evict()
+        raise
+
+
+class WorkflowSuite:
+    """Runs tests in workflows of a node that lives in a thread."""
+
+    def __init__(self, node: Node, token: trio.lowlevel.TrioToken) -> None:
+        self._node = node
+        self._token = token
+
+    def run(self, body: Body) -> None:
+        """Run a test, and raise what it raised."""
+        trio.from_thread.run(self.execute, body, trio_token=self._token)
+
+    def run_here(self, function: Callable[[WorkflowSuite], Awaitable[T]]) -> T:
+        """Run a function in the thread of the node."""
+        return trio.from_thread.run(function, self, trio_token=self._token)
+
+    async def execute(self, body: Body, on: str = "suite:worker") -> None:
+        number = next(_numbers)
+        bodies[number] = body
+        await self._node.execute(run_body, number, on=on)
+        error = outcomes.pop(number).result.error
+        if error is not None:
+            raise error.__cause__ or error
+
+
+@contextmanager
+def workflow_suite(address: str, **settings: Any) -> Generator[WorkflowSuite, None, None]:
+    """A node with a worker for tests, in a thread of its own."""
+    opened: list[tuple[WorkflowSuite, trio.lowlevel.TrioToken]] = []
+    ready = threading.Event()
+    stopping = trio.Event()
+
+    async def main() -> None:
+        try:
+            async with Node("suite") as node:
+                worker = Worker(
+                    "suite:worker", task_queue="suite", entries=[suite], sandbox=False, **settings
+                )
+                async with TemporalBridge(node, TemporalClient(address), worker):
+                    token = trio.lowlevel.current_trio_token()
+                    opened.append((WorkflowSuite(node, token), token))
+                    ready.set()
+                    await stopping.wait()
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=trio.run, args=(main,), name="workflow-suite")
+    thread.start()
+    ready.wait()
+    assert opened, "the node of the suite did not start"
+    runner, token = opened[0]
+    try:
+        yield runner
+    finally:
+        token.run_sync_soon(stopping.set)
+        thread.join()
