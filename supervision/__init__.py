@@ -10,18 +10,28 @@ Start reading at `_supervisor.py`, what users write. `_supervising.py` is the pr
 
 from supervision._backoff import Backoff
 from supervision._child_spec import Child, ChildSpec, Counts
+from supervision._dynamic_supervisor import DynamicSupervisor, DynamicSupervisorHandle
 from supervision._errors import Ignore
 from supervision._start import ready
 from supervision._supervisor import Supervisor, SupervisorHandle, start
+from supervision._task import Task
+from supervision._task_map import TaskMap
+from supervision._task_supervisor import TaskSupervisor, TaskSupervisorHandle
 
 __all__ = [
     "Backoff",
     "Child",
     "ChildSpec",
     "Counts",
+    "DynamicSupervisor",
+    "DynamicSupervisorHandle",
     "Ignore",
     "Supervisor",
     "SupervisorHandle",
+    "Task",
+    "TaskMap",
+    "TaskSupervisor",
+    "TaskSupervisorHandle",
     "ready",
     "start",
 ]

@@ -7,12 +7,11 @@ from typing import Any
 
 import attrs
 
-import actors
 from actors import PID, Error, Exit, invalid
 from supervision import _errors as errors
 from supervision import _reports as reports
 from supervision._child_spec import Child, ChildSpec, Counts, Status
-from supervision._exit import monotonic
+from supervision._exit import chance, monotonic
 from supervision._restart import AutoShutdown, Strategy, group, is_reported, sequel, shuts_down
 from supervision._restart_intensity import RestartIntensity
 from supervision._supervising import Request, Stop, Supervising
@@ -39,8 +38,7 @@ class _Child:
         backoff = self.spec.backoff
         if backoff is None:
             return 0.0
-        chance = int.from_bytes(actors.random_bytes(4)) / 2**32
-        return backoff.delay(self.attempt - 1, chance)
+        return backoff.delay(self.attempt - 1, chance())
 
     def to_restart(self) -> None:
         """Its process is gone, and there will be another."""

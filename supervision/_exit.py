@@ -18,6 +18,11 @@ async def exit_as(reason: Reason, error: Error | None = None) -> NoReturn:
     )
 
 
+def chance() -> float:
+    """A random number from 0 to 1, the same again on replay in a durable process."""
+    return int.from_bytes(actors.random_bytes(4)) / (2**32 - 1)
+
+
 def monotonic() -> float:
     """Seconds on the clock of the host that the running process runs on; it never goes back."""
     return actors.running_process().scheduler.time()
