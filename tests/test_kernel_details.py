@@ -143,3 +143,16 @@ def test_messages_for_a_listener_that_its_user_closed_go_to_the_inbox(again: boo
     else:
         mailbox.unlisten(listener)
         assert [mailbox.inbox.take().payload for _ in range(2)] == [1, 2]
+
+
+@pytest.mark.parametrize("messages", [None, "yes", 1])
+def test_listen_takes_true_or_false_for_messages(messages: object) -> None:
+    with pytest.raises(actors.Error, match=r"^messages=.*expected True") as raised:
+        Mailbox().listen("a", messages)  # type: ignore[arg-type]
+    assert raised.value.kind == actors.INVALID
+
+
+def test_unlisten_says_what_it_expects_instead_of_a_channel() -> None:
+    with pytest.raises(actors.Error, match=r"^channel='a'.*expected a channel") as raised:
+        Mailbox().unlisten("a")  # type: ignore[arg-type]
+    assert raised.value.kind == actors.INVALID

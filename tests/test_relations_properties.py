@@ -33,7 +33,7 @@ from actors import (
 from actors._process import Upgrade
 from tests.searching_scheduler import Cancelled, SearchingScheduler, Task, many
 
-STRANGER = PID("n.1", "search", "never")
+STRANGERS = (PID("n.1", "search", "never"), PID("m.0", "search", "1"), PID("elsewhere.1", "search", "1"))
 Command = Callable[[], Awaitable[None]]
 
 
@@ -81,8 +81,9 @@ class Model:
         ghost = None if pid is None else self.ghosts.get(pid)
         return ghost if ghost is not None and ghost.alive else None
 
-    def holder(self, name: str) -> Ghost | None:
-        return next((ghost for ghost in self.ghosts.values() if name in ghost.names), None)
+    def holder(self, node: str, name: str) -> Ghost | None:
+        here = (ghost for ghost in self.ghosts.values() if ghost.pid.node == node)
+        return next((ghost for ghost in here if name in ghost.names), None)
 
     def end(self, ghost: Ghost, reason: str, text: str, forced: bool = True) -> None:
         if ghost.ending is None or (forced and not ghost.ending[2]):
@@ -198,17 +199,20 @@ class Theatre:
 
     def __init__(self) -> None:
         self.scheduler = SearchingScheduler()
-        self.kernel = Kernel("n.1", "search")
-        self.kernel.schedulers["search"] = self.scheduler
+        self.kernels: dict[str, Kernel] = {}
+        for node in NODES:
+            self.kernels[node] = Kernel(node, "search", self.kernels)
+            self.kernels[node].schedulers["search"] = self.scheduler
         self.model = Model()
         self.deaths: list[tuple[PID, str, str]] = []
         self.numbers = 0
         self.refs: list[MonitorRef] = []
-        self.watched: dict[str, tuple[Counter[PID], Channel[GroupChange]]] = {}
-        for name in NAMES:
-            self.watch_group(name)
-        for mode in ("die", "linger", "die"):
-            self.birth(mode)
+        self.watched: dict[tuple[str, str], tuple[Counter[PID], Channel[GroupChange]]] = {}
+        for node in NODES:
+            for name in NAMES:
+                self.watch_group(node, name)
+        for node, mode in (("n.1", "die"), ("m.1", "linger"), ("n.1", "die")):
+            self.birth(node, mode)
 
     def number(self) -> int:
         self.numbers += 1
@@ -226,24 +230,26 @@ class Theatre:
         dead = [pid for pid, ghost in self.model.ghosts.items() if not ghost.alive]
         if index < 6 and living:
             return living[index % len(living)]
-        return [STRANGER, *dead][index % (len(dead) + 1)]
+        return [*STRANGERS, *dead][index % (len(dead) + len(STRANGERS))]
 
     def born(self, pid: PID, mode: str) -> Ghost:
         """A process was spawned: its ghost, and a coroner who sees what is true when the first exit is told."""
         assert pid not in self.model.ghosts
-        process = self.kernel.table[pid.id]
+        kernel = self.kernels[pid.node]
+        process = kernel.table[pid.id]
         ghost = self.model.ghosts[pid] = Ghost(pid, process, mode)
-        play(self.kernel.watch(pid, MonitorRef(self.kernel.pid, self.kernel.next_number()), self.coroner))
+        play(kernel.watch(pid, MonitorRef(kernel.pid, kernel.next_number()), self.coroner))
         return ghost
 
     def coroner(self, event: Exit) -> None:
         """Semantics 4: the process takes no messages and has no name and no group any more when its exit is told."""
         pid = event.pid
-        assert self.kernel.find(pid) is pid
-        assert pid not in [process.pid for process in self.kernel.table.values()]
-        for name in NAMES:
-            assert self.kernel.names.get(name) != pid
-            assert pid not in self.kernel.groups.members(name)
+        for kernel in self.kernels.values():
+            assert kernel.find(pid) is pid
+            assert pid not in [process.pid for process in kernel.table.values()]
+            for name in NAMES:
+                assert kernel.names.get(name) != pid
+                assert pid not in kernel.groups.members(name)
         error = event.result.error
         self.deaths.append((pid, event.reason, event.result.value if error is None else error.message))
 
@@ -283,6 +289,10 @@ class Theatre:
     def me(self) -> Ghost:
         return self.model.ghosts[actors.self_pid()]
 
+    def holder(self, name: str) -> Ghost | None:
+        """Who has a name on the node of the process that runs."""
+        return self.model.holder(self.me().pid.node, name)
+
     async def loop(self, ghost: Ghost, commands: Queue[Command]) -> None:
         while True:
             command = await commands.receive()
@@ -309,7 +319,7 @@ class Theatre:
         before = dict(ghost.process.monitors or {})
         if variant in NAMES:
             pid = await actors.spawner(name=variant).spawn(self.obey, mode)
-            holder = self.model.holder(variant)
+            holder = self.holder(variant)
             if holder is not None:
                 assert pid == holder.pid
                 return
@@ -334,7 +344,7 @@ class Theatre:
         assert await actors.send(target, "topic", payload) == (other is not None)
 
     async def send_to_name(self, name: str) -> None:
-        payload, other = self.number(), self.model.holder(name)
+        payload, other = self.number(), self.holder(name)
         if other is not None:
             other.inbox.append(payload)
         assert await actors.send(name, "topic", payload) == (other is not None)
@@ -389,7 +399,7 @@ class Theatre:
         ghost.trapping = trapping
 
     async def register(self, name: str) -> None:
-        ghost, holder = self.me(), self.model.holder(name)
+        ghost, holder = self.me(), self.holder(name)
         if holder is None or holder is ghost:
             await actors.names.register(name)
             ghost.names.add(name)
@@ -400,7 +410,7 @@ class Theatre:
             assert raised.value.details["pid"] == str(holder.pid)
 
     async def unregister(self, name: str) -> None:
-        holder = self.model.holder(name)
+        holder = self.holder(name)
         assert await actors.names.unregister(name) == (holder is not None)
         if holder is not None:
             holder.names.remove(name)
@@ -419,7 +429,9 @@ class Theatre:
                 await actors.groups.leave(group)
 
     async def upgrade(self, mode: str) -> None:
-        self.me().successor = mode
+        ghost = self.me()
+        if ghost.running and ghost.successor is None:
+            ghost.successor = mode
         await actors.upgrade(self.obey, mode)
 
     async def start_soon(self, mode: str) -> None:
@@ -434,9 +446,9 @@ class Theatre:
 
     # Moves
 
-    def birth(self, mode: str) -> None:
+    def birth(self, node: str, mode: str) -> None:
         """A process that no process has spawned."""
-        self.born(play(self.kernel.spawn(SpawnRequest(process_entry(self.obey), (mode,)), None)), mode)
+        self.born(play(self.kernels[node].spawn(SpawnRequest(process_entry(self.obey), (mode,)), None)), mode)
 
     def tell(self, who: int, command: str, *arguments: Any) -> None:
         """Put a command into a puppet's queue; it obeys when it runs next."""
@@ -466,12 +478,12 @@ class Theatre:
             raise error
         self.model.task_ended(ghost, main, task.end)
 
-    def watch_group(self, name: str) -> None:
+    def watch_group(self, node: str, name: str) -> None:
         """Semantics 33: the members now, and after that each change."""
-        if name in self.watched:
-            self.watched[name][1].close()
-        members, changes = self.kernel.groups.watch(name)
-        self.watched[name] = Counter(members), changes
+        if (node, name) in self.watched:
+            self.watched[node, name][1].close()
+        members, changes = self.kernels[node].groups.watch(name)
+        self.watched[node, name] = Counter(members), changes
 
     def settle(self) -> None:
         while self.scheduler.runnable:
@@ -489,7 +501,7 @@ class Theatre:
         self.terminate_pid(self.target(index))
 
     def terminate_pid(self, pid: PID) -> None:
-        play(self.terminated(pid, lambda target, text: self.kernel.terminate(None, target, text)))
+        play(self.terminated(pid, lambda target, text: self.kernels[NODES[0]].terminate(None, target, text)))
 
     def cancel_from_outside(self, index: int, deadline: str | None) -> None:
         play(self.cancelled(self.target(index), None, deadline))
@@ -508,7 +520,7 @@ class Theatre:
             due = None if deadline is None else (self.scheduler.clock + 5.0, self.number())
             self.model.cancel(other, by, text, due)
         if by is None:
-            asked = await self.kernel.cancel(None, target, text, None if deadline is None else 5.0)
+            asked = await self.kernels[NODES[0]].cancel(None, target, text, None if deadline is None else 5.0)
         else:
             asked = await actors.cancel(target, deadline, text)
         assert asked == (other is not None)
@@ -516,27 +528,33 @@ class Theatre:
     # Promises
 
     def agree(self) -> None:
-        kernel, ghosts = self.kernel, self.model.ghosts
+        ghosts = self.model.ghosts
         assert self.deaths == self.model.deaths  # exactly one exit for each death, in order, and why
-        living = {pid: ghost for pid, ghost in ghosts.items() if ghost.alive}
-        assert {process.pid for process in kernel.table.values()} == set(living)
-        assert len(self.scheduler.timers) == sum(len(ghost.deadlines) for ghost in living.values())
-        statistics = kernel.statistics()
-        assert (statistics.processes, statistics.spawned) == (len(living), len(ghosts))
-        assert dict(statistics.exits) == Counter(reason for _, reason, _ in self.deaths)
-        assert statistics.names == sum(len(ghost.names) for ghost in living.values())
+        living = [ghost for ghost in ghosts.values() if ghost.alive]
+        assert len(self.scheduler.timers) == sum(len(ghost.deadlines) for ghost in living)
+        for node, kernel in self.kernels.items():
+            here = [ghost for ghost in living if ghost.pid.node == node]
+            assert [process.pid for process in kernel.table.values()] == [ghost.pid for ghost in here]
+            statistics = kernel.statistics()
+            assert statistics.processes == len(here)
+            assert statistics.spawned == sum(pid.node == node for pid in ghosts)
+            assert statistics.names == sum(len(ghost.names) for ghost in here)
+            assert statistics.exits == Counter(reason for pid, reason, _ in self.deaths if pid.node == node)
+            for name in NAMES:
+                self.agree_on(node, name)
         for ghost in ghosts.values():
             process = ghost.process
             assert process.alive == ghost.alive
             if not ghost.alive:
                 assert not any((process.links, process.monitors, process.watchers, process.names))
                 continue
-            assert kernel.table[ghost.pid.id] is process  # also after an upgrade
+            assert self.kernels[ghost.pid.node].table[ghost.pid.id] is process  # also after an upgrade
             assert process.ending == (ghost.ending is not None)
             assert process.links is None or list(process.links) == ghost.links
-            assert all(ghost.pid in (kernel.table[peer.id].links or ()) for peer in process.links or ())
+            for peer in process.links or ():
+                assert ghost.pid in (self.kernels[peer.node].table[peer.id].links or ())
             assert (process.monitors or {}) == ghost.monitors
-            watchers = [ref for ref in process.watchers or () if ref.owner != kernel.pid]
+            watchers = [ref for ref in process.watchers or () if ref.owner.host != "node"]
             assert watchers == [ref for ref, _ in ghost.watchers]
             assert (process.names or set()) == ghost.names
             assert process.mailbox.unread == len(ghost.inbox)
@@ -545,17 +563,20 @@ class Theatre:
             if ghost.events:
                 assert shown(events.peek() if events is not None else None) == ghost.events[0]
             assert len(process.tasks) == ghost.running + ghost.tasks
-        for name in NAMES:
-            holder = self.model.holder(name)
-            assert kernel.names.get(name) == (None if holder is None else holder.pid)
-            members = Counter(kernel.groups.members(name))
-            assert members == +Counter({pid: ghost.groups[name] for pid, ghost in ghosts.items()})
-            known, changes = self.watched[name]
-            while changes.offers():
-                change = changes.take()
-                assert change.group == name
-                known[change.pid] += 1 if change.change == "joined" else -1
-            assert +known == members
+
+    def agree_on(self, node: str, name: str) -> None:
+        """Who has a name, and who is in a group."""
+        kernel, holder = self.kernels[node], self.model.holder(node, name)
+        assert kernel.names.get(name) == (None if holder is None else holder.pid)
+        members = Counter(kernel.groups.members(name))
+        here = {pid: ghost.groups[name] for pid, ghost in self.model.ghosts.items() if pid.node == node}
+        assert members == +Counter(here)
+        known, changes = self.watched[node, name]
+        while changes.offers():
+            change = changes.take()
+            assert change.group == name
+            known[change.pid] += 1 if change.change == "joined" else -1
+        assert +known == members
 
     def clear(self) -> None:
         """Everything that is queued is what the model says, and after the last death nothing is left."""
@@ -578,7 +599,7 @@ class Theatre:
                     ghost.task_commands.put(self.stop)
             self.settle()
             self.agree()
-        assert not self.kernel.table
+        assert not any(kernel.table for kernel in self.kernels.values())
         assert not self.scheduler.timers
 
 
@@ -591,6 +612,7 @@ def shown(event: Any) -> tuple[Any, ...]:
     return "CANCEL", event.pid, event.reason
 
 
+NODES = ("n.1", "m.1")
 NAMES = ("x", "y")
 MODES = ("die", "linger", "return", "crash")
 WHO = range(6)
@@ -621,8 +643,8 @@ MOVES: list[tuple[Any, ...]] = [
     *[("tell_task", who, "upgrade", mode) for who in WHO for mode in MODES] * 2,
     *[("step", choice) for choice in range(5)] * 200,
     *[("settle",)] * 40,
-    *[("watch_group", name) for name in NAMES] * 10,
-    *[("birth", mode) for mode in MODES] * 15,
+    *[("watch_group", node, name) for node in NODES for name in NAMES] * 5,
+    *[("birth", node, mode) for node in NODES for mode in MODES] * 8,
     *[("advance",)] * 120,
     *[("terminate_from_outside", index) for index in WHO] * 6,
     *[("cancel_from_outside", index, deadline) for index in WHO for deadline in (None, "5s")] * 4,
