@@ -138,8 +138,7 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
         if not isinstance(found, Process):
             return await kernel.send(found, message)
         target = found
-    dropped = target.mailbox.deliver(message)
-    return dropped is None or target.kernel.drop(target, dropped)
+    return target.kernel.deliver(target, message)
 
 
 def inbox() -> Channel[Message]:

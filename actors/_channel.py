@@ -4,99 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from actors._errors import INVALID, ChannelClosed, Error, invalid
-from actors._scheduler import TURNS, Parking, Wait, caller
+from actors._places import CLOSED, Case, Place, joined, left
+from actors._scheduler import TURNS, caller
 
 T = TypeVar("T")
-
-
-class _Place(Wait):
-    """A parked task's place in the queue of one channel.
-
-    A select holds one place in each of its channels: they are `siblings`, the first to fire wins, and it takes the
-    others out of their queues before the task runs again, so that the losers are as if never tried.
-    """
-
-    __slots__ = ("channel", "sending", "value", "ok", "siblings", "previous", "next")
-
-    channel: Channel[Any]
-    sending: bool
-    value: Any
-    ok: bool
-    siblings: tuple[_Place, ...]
-    previous: _Place | None
-    next: _Place | None
-
-    def __init__(self, scheduler: Parking, channel: Channel[Any], sending: bool, value: Any) -> None:
-        self.scheduler = scheduler
-        self.task = scheduler.running()
-        self.channel = channel
-        self.sending = sending
-        self.value = value
-        self.siblings = ()
-
-    def fire(self, value: Any, ok: bool) -> None:
-        """Complete this case, whose place the channel has just taken out of its queue."""
-        self.value = value
-        self.ok = ok
-        if self.siblings:
-            for sibling in self.siblings:
-                if sibling is not self:
-                    sibling.channel.leave(sibling)
-            self.siblings = ()
-        self.scheduler.wake(self.task, self)
-
-    def abandon(self) -> None:
-        for place in self.siblings or (self,):
-            place.channel.leave(place)
-        self.siblings = ()
-
-
-class _Queue:
-    """Places in order of arrival: a doubly linked list, so that joining and leaving anywhere cost the same."""
-
-    __slots__ = ("first", "last")
-
-    def __init__(self) -> None:
-        self.first: _Place | None = None
-        self.last: _Place | None = None
-
-    def append(self, place: _Place) -> None:
-        last = self.last
-        place.previous = last
-        place.next = None
-        if last is None:
-            self.first = place
-        else:
-            last.next = place
-        self.last = place
-
-    def remove(self, place: _Place) -> None:
-        before, after = place.previous, place.next
-        if before is None:
-            self.first = after
-        else:
-            before.next = after
-        if after is None:
-            self.last = before
-        else:
-            after.previous = before
-        place.previous = place.next = None
-
-    def pop(self) -> _Place | None:
-        place = self.first
-        if place is not None:
-            self.first = after = place.next
-            if after is None:
-                self.last = None
-            else:
-                after.previous = place.next = None
-        return place
 
 
 @attrs.frozen(eq=False)
@@ -135,7 +52,8 @@ class Channel(Generic[T]):
     """
 
     # Invariants: a receiver waits only while there is no value and no sender; a sender waits only while the buffer is
-    # full; nobody waits on a closed channel. The queues and the buffer are made on first use: most channels are idle.
+    # full; nobody waits on a closed channel. `_receivers` and `_senders` are the first of each queue of places. The
+    # buffer is made on first use: most channels are idle.
     __slots__ = ("_capacity", "_buffer", "_receivers", "_senders", "_closed", "__weakref__")
 
     def __init__(self, capacity: int = 0) -> None:
@@ -143,8 +61,8 @@ class Channel(Generic[T]):
             raise invalid("capacity", capacity, "a whole number of 0 or more")
         self._capacity: float = capacity
         self._buffer: deque[T] | None = None
-        self._receivers: _Queue | None = None
-        self._senders: _Queue | None = None
+        self._receivers: Place | None = None
+        self._senders: Case | None = None
         self._closed = False
 
     @property
@@ -152,7 +70,7 @@ class Channel(Generic[T]):
         """Whether `close` was called."""
         return self._closed
 
-    async def receive(self) -> T:
+    def receive(self) -> Coroutine[Any, Any, T]:
         """The next value; waits for one.
 
         A checkpoint once in a while when values are there, always when it has to wait. When it is cancelled, no value
@@ -161,26 +79,28 @@ class Channel(Generic[T]):
         Raises:
             ChannelClosed: when the channel is closed and drained.
         """
+        return self._receive(ChannelClosed)
+
+    async def _receive(self, closed: type[Exception]) -> T:
         by = caller.get()
         by.turns -= 1
         if by.turns < 0:
             await by.pause()
         if self._buffer:
             return self._buffer.popleft() if self._senders is None else self.take()
-        if self._senders is not None and self._senders.first is not None:
+        if self._senders is not None:
             return self.take()
         if self._closed:
-            raise ChannelClosed("this channel is closed and drained")
-        place = _Place(by.scheduler, self, False, None)
-        if self._receivers is None:
-            self._receivers = _Queue()
-        self._receivers.append(place)
-        await by.scheduler.park(place)
+            raise closed("this channel is closed and drained")
+        scheduler = by.scheduler
+        place = Place(scheduler, self)
+        self._receivers = place if self._receivers is None else joined(self._receivers, place)
+        value = await scheduler.park(place)
         if by.turns > 0:
             by.turns = TURNS
-        if not place.ok:
-            raise ChannelClosed("this channel was closed")
-        return place.value  # type: ignore[no-any-return]
+        if value is CLOSED:
+            raise closed("this channel was closed")
+        return value  # type: ignore[no-any-return]
 
     async def send(self, value: T) -> None:
         """Hand `value` over, or buffer it; waits while there is neither a receiver nor room.
@@ -199,23 +119,20 @@ class Channel(Generic[T]):
         if self.accepts():
             self.give(value)
             return
-        place = _Place(by.scheduler, self, True, value)
-        if self._senders is None:
-            self._senders = _Queue()
-        self._senders.append(place)
-        await by.scheduler.park(place)
-        if not place.ok:
+        place = Case(by.scheduler, self, True, value)
+        self._senders = joined(self._senders, place)
+        _, taken = await by.scheduler.park(place)
+        if taken is CLOSED:
             raise ChannelClosed("this channel was closed before the value was taken")
 
     def close(self) -> None:
         """Take no more values: those buffered can still be received, whoever waits is told. Closing twice is fine."""
         self._closed = True
-        for queue in (self._receivers, self._senders):
-            while queue is not None and (place := queue.first) is not None:
-                # A select that both sends and receives here takes the case that was given first.
-                first = next((case for case in place.siblings if case.channel is self), place)
-                self.leave(first)
-                first.fire(None, ok=False)
+        while (place := self._receivers or self._senders) is not None:
+            # A select that both sends and receives here takes the case that was given first.
+            first = next((case for case in place.siblings if case.channel is self), place)
+            self.leave(first)
+            first.fire(CLOSED)
 
     def sending(self, value: T) -> Sending[T]:
         """A case for `select` that sends `value` here."""
@@ -224,28 +141,27 @@ class Channel(Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
-    async def __anext__(self) -> T:
-        try:
-            return await self.receive()
-        except ChannelClosed:
-            raise StopAsyncIteration from None
+    def __anext__(self) -> Coroutine[Any, Any, T]:
+        return self._receive(StopAsyncIteration)
 
     # What follows serves select and the kernel; none of it waits.
 
     def offers(self) -> bool:
         """Whether a value is there to be received."""
-        return bool(self._buffer) or (self._senders is not None and self._senders.first is not None)
+        return bool(self._buffer) or self._senders is not None
 
     def accepts(self) -> bool:
         """Whether a value can be sent at once."""
-        if self._receivers is not None and self._receivers.first is not None:
+        if self._receivers is not None:
             return True
         return (0 if self._buffer is None else len(self._buffer)) < self._capacity
 
     def give(self, value: T) -> None:
         """Send a value, which `accepts` has allowed."""
-        if self._receivers is not None and (place := self._receivers.pop()) is not None:
-            place.fire(value, ok=True)
+        place = self._receivers
+        if place is not None:
+            self._receivers = None if place.next is None else left(place, place)
+            place.fire(value)
         elif self._buffer is None:
             self._buffer = deque((value,))
         else:
@@ -253,33 +169,29 @@ class Channel(Generic[T]):
 
     def take(self) -> T:
         """Receive a value, which `offers` has promised."""
-        sender = self._senders.pop() if self._senders is not None else None
-        if not self._buffer:
-            assert sender is not None
-            value: T = sender.value
-            sender.fire(None, ok=True)
-            return value
+        sender = self._senders
         if sender is not None:
+            self._senders = left(sender, sender)
+            sender.fire(None)
+            if not self._buffer:
+                return sender.value  # type: ignore[no-any-return]
             self._buffer.append(sender.value)
-            sender.fire(None, ok=True)
+        assert self._buffer
         return self._buffer.popleft()
 
-    def join(self, place: _Place) -> None:
+    def join(self, place: Place) -> None:
         """Queue a place of a select."""
         if place.sending:
-            if self._senders is None:
-                self._senders = _Queue()
-            self._senders.append(place)
+            self._senders = joined(self._senders, place)
         else:
-            if self._receivers is None:
-                self._receivers = _Queue()
-            self._receivers.append(place)
+            self._receivers = joined(self._receivers, place)
 
-    def leave(self, place: _Place) -> None:
+    def leave(self, place: Place) -> None:
         """Give up a place in the queue."""
-        queue = self._senders if place.sending else self._receivers
-        assert queue is not None
-        queue.remove(place)
+        if place.sending:
+            self._senders = left(self._senders, place)
+        else:
+            self._receivers = left(self._receivers, place)
 
     def opened(self, value: Any) -> Any:
         """What a receiver gets to see of a value that lay in this channel."""
@@ -303,7 +215,7 @@ class Queue(Channel[T]):
     @property
     def awaited(self) -> bool:
         """Whether a receiver waits, so that a value goes straight to it."""
-        return self._receivers is not None and self._receivers.first is not None
+        return self._receivers is not None
 
     @property
     def unread(self) -> int:
@@ -401,17 +313,19 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
     if default:
         return Picked(None, None, True)
     places = tuple(
-        _Place(by.scheduler, case.channel, True, case.value)
+        Case(by.scheduler, case.channel, True, case.value)
         if isinstance(case, Sending)
-        else _Place(by.scheduler, case, False, None)
+        else Case(by.scheduler, case, False, None)
         for case in cases
     )
     for place in places:
         place.siblings = places
         place.channel.join(place)
-    fired: _Place = await by.scheduler.park(places[0])
-    if fired.sending and not fired.ok:
-        raise ChannelClosed("select waited to send on a channel that was closed")
+    fired: Case
+    fired, value = await by.scheduler.park(places[0])
     channel = fired.channel
-    value = channel.opened(fired.value) if fired.ok and not fired.sending else None
-    return Picked(channel, value, fired.ok)
+    if value is not CLOSED:
+        return Picked(channel, value if fired.sending else channel.opened(value), True)
+    if fired.sending:
+        raise ChannelClosed("select waited to send on a channel that was closed")
+    return Picked(channel, None, False)

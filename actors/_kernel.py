@@ -172,10 +172,8 @@ class Kernel:
     def deliver(self, process: Process, message: Message) -> bool:
         """Put a message into a mailbox; False when it was full and rejects."""
         dropped = process.mailbox.deliver(message)
-        return dropped is None or self.drop(process, dropped)
-
-    def drop(self, process: Process, dropped: Message) -> bool:
-        """A mailbox was full, and a message had to go; False when it is the one sent, and its sender learns it."""
+        if dropped is None:
+            return True
         self.dead_letters.add(process.pid, dropped)
         return process.mailbox.bound is None or process.mailbox.bound.overflow != "reject"
 

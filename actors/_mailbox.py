@@ -49,9 +49,8 @@ class Listener(Filled[Any]):
         self.topic = topic
         self.messages = messages
 
-    async def receive(self) -> Any:
-        """As `Channel.receive`."""
-        return self.opened(await super().receive())
+    async def _receive(self, closed: type[Exception]) -> Any:
+        return self.opened(await super()._receive(closed))
 
     def opened(self, value: Message) -> Any:
         return value if self.messages else value.payload
