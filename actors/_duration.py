@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import cast
 
 from actors._errors import invalid
 
@@ -25,12 +26,13 @@ def seconds(value: Duration, name: str) -> float:
     Raises:
         Error: kind INVALID, naming `name`, when `value` is not a duration or is negative.
     """
-    if isinstance(value, timedelta):
-        length = value.total_seconds()
-    elif isinstance(value, str) and _WHOLE.fullmatch(value):
-        length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
-    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST:
-        raise invalid(name, value, f'{_FORM}; for {value:g} seconds write "{value:g}s"')
+    given = cast(object, value)  # whatever its annotation says
+    if isinstance(given, timedelta):
+        length = given.total_seconds()
+    elif isinstance(given, str) and _WHOLE.fullmatch(given):
+        length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(given))
+    elif isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= _LONGEST:
+        raise invalid(name, value, f'{_FORM}; for {given:g} seconds write "{given:g}s"')
     else:
         raise invalid(name, value, _FORM)
     if not 0 <= length <= _LONGEST:

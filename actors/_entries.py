@@ -189,9 +189,8 @@ def _check_worker(worker: str | None) -> None:
 
 def check_async(function: object, name: str) -> None:
     """Refuse what is not an async function, or a callable object whose `__call__` is one."""
-    if not inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004
-    ):
+    call = None if isinstance(function, type) else getattr(function, "__call__", None)  # noqa: B004
+    if not inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(call):
         raise invalid(name, function, "an async function (`async def`) or the id of an entry")
 
 

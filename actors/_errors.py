@@ -140,6 +140,13 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
+def without(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """What is left of `error` without exceptions of a kind, which trio's nurseries may have put into groups with it."""
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error).split(kind)[1]
+    return None if isinstance(error, kind) else error
+
+
 class ChannelClosed(Exception):
     """A send on a closed channel, or a receive on one that is closed and drained."""
 

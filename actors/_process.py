@@ -101,7 +101,7 @@ class Process:
         # A dict, for its order: all hosts tell the links in the same order.
         self.links: dict[PID, None] | None = None
         self.names: set[str] | None = None
-        self.owned: set[Cancellable] | None = None
+        self.owned: dict[Cancellable, bool] | None = None
         self.started = scheduler.time()
         self.alive = True
         self._main: object | None = None
@@ -122,16 +122,19 @@ class Process:
             self.events = Lifelong()
         self.events.put(event)
 
-    def own(self, thing: Cancellable) -> None:
-        """Have something cancelled when the process has ended: a timer, a call of a function."""
+    def own(self, thing: Cancellable, lasting: bool = False) -> None:
+        """Have something cancelled when the process has ended: a timer, a call of a function.
+
+        What is not `lasting` belongs to the code that runs, and is cancelled already when an upgrade replaces that.
+        """
         if self.owned is None:
-            self.owned = set()
-        self.owned.add(thing)
+            self.owned = {}
+        self.owned[thing] = lasting
 
     def disown(self, thing: Cancellable) -> None:
         """Undo `own`; fine when it was done before."""
         if self.owned is not None:
-            self.owned.discard(thing)
+            self.owned.pop(thing, None)
 
     # Tasks
 
@@ -192,9 +195,12 @@ class Process:
         return self._ending is not None
 
     def upgrade(self, entry: Entry, args: tuple[Any, ...]) -> Upgrade:
-        """Become other code once all tasks have unwound; the caller raises what this returns."""
-        self._successor = (entry, args)
+        """Become other code once all tasks have unwound; the caller raises what this returns.
+
+        The latest upgrade counts, and none once the main task has ended: others may ask for one as they unwind.
+        """
         if self._main is not None:
+            self._successor = (entry, args)
             self.scheduler.cancel(self._main)
         return Upgrade()
 
@@ -202,14 +208,19 @@ class Process:
         outcome, ending = self._outcome, self._ending
         if self._successor is not None and ending is None and not self._failed:
             (self.entry, args), self._successor, self._outcome = self._successor, None, None
+            self._cancel_owned([thing for thing, lasting in (self.owned or {}).items() if not lasting])
             self.kernel.succeed(self, args)
             return
         if ending is not None and (ending.forced or outcome is None):
             outcome = (ending.reason, ending.result)
         reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
-        for thing in list(self.owned or ()):
-            thing.cancel()
+        self._cancel_owned(list(self.owned or ()))
         self.kernel.bury(self, reason, result)
+
+    def _cancel_owned(self, things: list[Cancellable]) -> None:
+        for thing in things:
+            self.disown(thing)
+            thing.cancel()
 
 
 _DEFAULTS = Options()
@@ -230,12 +241,17 @@ def running_process() -> Process:
     """The process that makes the call.
 
     Raises:
-        Error: kind CONFLICT, when the code runs outside any process.
+        Error: kind CONFLICT, when the code runs outside any process, or in a task that has outlived its process.
     """
     process = caller.get()
     if not isinstance(process, Process):
         raise Error(
             "this call needs a running process: spawn one, or use the same verb of a node, such as node.send(...)",
+            kind=CONFLICT,
+        )
+    if not process.alive:
+        raise Error(
+            f"process {process.pid} has ended, and a task that it started elsewhere goes on: use start_soon",
             kind=CONFLICT,
         )
     return process

@@ -12,7 +12,7 @@ from typing import Any
 import outcome
 import trio
 
-from actors._errors import leaves
+from actors._errors import leaves, without
 from actors._process import Process
 from actors._scheduler import OUTSIDE, Timer, Wait, caller, no_scheduler
 from actors._timers import HeapTimer, Timers
@@ -32,20 +32,21 @@ class TrioTask:
         """Run in trio, and tell the process of the end."""
         self.task = trio.lowlevel.current_task()
         caller.set(self.process)
-        value = error = None
+        value = raised = error = None
         try:
             with self.scope:
+                await trio.lowlevel.checkpoint_if_cancelled()
                 value = await function(*args)
         except BaseException as exception:  # noqa: BLE001 - let it crash: whatever it is ends the process, not the node
-            error = exception
-        stopped = error is not None and contains(error, trio.Cancelled)
-        cancelled = stopped or (error is None and self.scope.cancelled_caught)
+            raised = exception
+            error = without(exception, trio.Cancelled)
+        cancelled = error is None and (raised is not None or self.scope.cancelled_caught)
         try:
             self.process.task_ended(self, value, error, cancelled)
-            if error is not None and (stopped or contains(error, KeyboardInterrupt, SystemExit)):
-                raise error  # not this process's own end: the program's
+            if raised is not None and contains(raised, trio.Cancelled, KeyboardInterrupt, SystemExit):
+                raise raised  # not only this process's own end: the program's
         finally:
-            del error
+            del raised, error
 
 
 class PlainTrio:

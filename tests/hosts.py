@@ -60,7 +60,9 @@ class NodeHost:
             async with actors.Node("suite") as node:
                 node.kernel.default_host = self._host
                 try:
-                    with trio.fail_after(1e8):  # a test that waits for nothing fails at once: the clock jumps there
+                    with trio.fail_after(
+                        1e8
+                    ):  # a test that waits for nothing fails at once: the clock jumps there
                         await node.execute(body)
                 except actors.Error as error:
                     return Result(error=error)
