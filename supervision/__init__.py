@@ -12,6 +12,7 @@ from supervision._backoff import Backoff
 from supervision._child_spec import Child, ChildSpec, Counts
 from supervision._dynamic_supervisor import DynamicSupervisor, DynamicSupervisorHandle
 from supervision._errors import Ignore
+from supervision._partition_supervisor import PartitionSupervisor, PartitionSupervisorHandle
 from supervision._start import ready
 from supervision._supervisor import Supervisor, SupervisorHandle, start
 from supervision._task import Task
@@ -26,6 +27,8 @@ __all__ = [
     "DynamicSupervisor",
     "DynamicSupervisorHandle",
     "Ignore",
+    "PartitionSupervisor",
+    "PartitionSupervisorHandle",
     "Supervisor",
     "SupervisorHandle",
     "Task",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 import attrs
 
@@ -18,7 +18,6 @@ Type = Literal["worker", "supervisor"]
 Status = Literal["running", "restarting", "stopped"]
 
 
-@runtime_checkable
 class Behaviour(Protocol):
     """Something that is run by a body of this package: a `Server` class, a supervisor.
 
@@ -32,6 +31,11 @@ class Behaviour(Protocol):
     def __supervision_type__(self) -> Type:
         """Whether it is a supervisor."""
         ...
+
+
+def is_behaviour(start: object) -> TypeGuard[Behaviour]:
+    """Whether it is one; a supervisor of many children asks often, and `isinstance` of a protocol is slow."""
+    return hasattr(start, "__supervision_body__")
 
 
 Start = Target | Behaviour
@@ -98,10 +102,10 @@ class ChildSpec:
     def __attrs_post_init__(self) -> None:
         _check_id(self.id)
         start = self.start
-        if isinstance(start, Behaviour):
+        if is_behaviour(start):
             kind = start.__supervision_type__()
         else:
-            process_entry(start, "start")
+            process_entry(cast(Target, start), "start")
             kind = "worker"
         if self.type is _LEFT_OUT:
             object.__setattr__(self, "type", kind)

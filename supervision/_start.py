@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from datetime import timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import actors
 from actors import NOT_FOUND, PID, TIMEOUT, Channel, Duration, Error, Message, Result, Spawner, Target
-from supervision._child_spec import Behaviour, ChildSpec
+from supervision._child_spec import ChildSpec, is_behaviour
 from supervision._errors import already_started, ended_before_ready
 
 TOPIC: Final = "supervision"
@@ -59,10 +59,10 @@ async def launch(spec: ChildSpec) -> tuple[PID, bool]:
     Raises:
         Error: as `spawn`.
     """
-    if isinstance(spec.start, Behaviour):
+    if is_behaviour(spec.start):
         target, args = spec.start.__supervision_body__(spec.args)
         return await spawn(spec.spawner(), target, args, monitored=True), True
-    return await spawn(spec.spawner(), spec.start, spec.args, monitored=True), spec.wait_ready
+    return await spawn(spec.spawner(), cast(Target, spec.start), spec.args, monitored=True), spec.wait_ready
 
 
 async def spawn(spawner: Spawner, target: Target, args: tuple[Any, ...], monitored: bool) -> PID:
