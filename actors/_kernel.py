@@ -354,7 +354,8 @@ class Kernel:
                 kind=CANCELED,
                 details={"reason": reason, "deadline": deadline},
             )
-            target.own(scheduler.call_later(deadline, lambda: target.end("terminated", late)))
+            timer = scheduler.call_later(deadline, lambda: target.end("terminated", late))
+            target.own(timer, lasting=True)
 
     # Death
 

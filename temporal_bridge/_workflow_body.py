@@ -217,7 +217,8 @@ class DurableProcess:
         self._deadline = due
         error = Error("terminated: it did not stop within the deadline of a cancel", kind=CANCELED)
         late = max(0.0, due - self._scheduler.time())
-        self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
+        timer = self._scheduler.call_later(late, lambda: self._process.end("terminated", error))
+        self._process.own(timer, lasting=True)
 
     def _completion(self, reason: Reason, result: Result) -> Any:
         if reason == "cancelled" and self._cancel_seen:

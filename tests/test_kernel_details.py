@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import actors
-from actors import Channel, ChannelClosed, Message, Picked, select
+from actors import PID, Channel, ChannelClosed, Message, Picked, Reason, gone, select
 from actors._mailbox import Mailbox
 from tests.searching_scheduler import Alone, SearchingKernel, SearchingScheduler
 
@@ -89,6 +91,30 @@ def test_cancel_while_tasks_unwind_for_an_upgrade_is_the_reason_of_the_end() -> 
     assert (event.reason, str(event.result.error)) == ("cancelled", "cancelled: enough")
 
 
+def test_timers_of_the_old_code_end_with_an_upgrade_and_the_deadline_of_a_cancel_does_not() -> None:
+    kernel = SearchingKernel()
+
+    async def old() -> None:
+        actors.every("1s")
+        actors.after("1s")
+        await actors.events().receive()
+        await actors.upgrade(new)
+
+    async def new() -> None:
+        await actors.inbox().receive()
+
+    pid = kernel.put(old)
+    kernel.search.run_all()
+    assert len(kernel.search.timers) == 2
+    kernel.at_once(kernel.cancel(None, pid, "", 5.0))
+    kernel.search.run_all()
+    assert len(kernel.search.timers) == 1
+    kernel.search.advance()
+    kernel.search.run_all()
+    assert (kernel.search.clock, kernel.exit_of(pid).reason) == (5.0, "terminated")
+    assert not kernel.search.timers
+
+
 # Channels
 
 
@@ -156,3 +182,49 @@ def test_unlisten_says_what_it_expects_instead_of_a_channel() -> None:
     with pytest.raises(actors.Error, match=r"^channel='a'.*expected a channel") as raised:
         Mailbox().unlisten("a")  # type: ignore[arg-type]
     assert raised.value.kind == actors.INVALID
+
+
+# Relations
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "text"),
+    [
+        ("noproc", "NOT_FOUND", "does not exist"),
+        ("noconnection", "UNAVAILABLE", "the node of process .* is gone"),
+    ],
+)
+def test_result_of_a_process_nothing_is_known_about_says_why(reason: Reason, kind: str, text: str) -> None:
+    pid = PID("n.1", "search", "7")
+    error = gone(pid, reason).error
+    assert error is not None
+    assert (error.kind, error.details) == (kind, {"pid": str(pid)})
+    assert re.search(text, error.message)
+
+
+def test_death_along_a_chain_of_links_names_the_neighbour_and_keeps_the_first_cause() -> None:
+    kernel = SearchingKernel()
+
+    async def last() -> None:
+        await actors.sleep("1s")
+        raise actors.Error("first cause", kind=actors.RATE_LIMITED, retryable=False)
+
+    async def middle() -> None:
+        pids.append(await actors.spawn_linked(last))
+        await actors.sleep("1h")
+
+    async def first() -> None:
+        pids.append(await actors.spawn_linked(middle))
+        await actors.sleep("1h")
+
+    pids: list[PID] = []
+    pid = kernel.put(first)
+    kernel.search.run_all()
+    kernel.search.advance()
+    kernel.search.run_all()
+    error = kernel.exit_of(pid).result.error
+    assert error is not None
+    assert error.message == f"linked process {pids[0]} ended: link_down"
+    assert error.details == {"pid": str(pids[0]), "reason": "link_down"}
+    assert (error.kind, error.retryable) == (actors.RATE_LIMITED, False)
+    assert str(error.__cause__) == "first cause"

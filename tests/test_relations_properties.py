@@ -430,7 +430,7 @@ class Theatre:
 
     async def upgrade(self, mode: str) -> None:
         ghost = self.me()
-        if ghost.running and ghost.successor is None:
+        if ghost.running:
             ghost.successor = mode
         await actors.upgrade(self.obey, mode)
 
