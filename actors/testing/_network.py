@@ -51,7 +51,10 @@ def _nothing() -> None:
 class Network:
     """The `Host` behind every PID of another simulated node."""
 
-    def __init__(self) -> None:
+    def __init__(self, fresh: set[PID]) -> None:
+        # Processes spawned in this very step, which have not run: links and monitors that are part of their spawn are
+        # there from the start, and need no way.
+        self._fresh = fresh
         self.kernels: dict[str, Kernel] = {}
         self.ways: dict[tuple[PID, PID], Way] = {}
         self._watched: dict[MonitorRef, tuple[PID, Callable[[Exit], None]]] = {}
@@ -170,7 +173,10 @@ class Network:
         def lost() -> None:
             self._exit(ref, "noconnection", gone(target, "noconnection"))
 
-        self._post(ref.owner, target, "monitor", deliver, lost)
+        if target in self._fresh:
+            deliver(self.kernels[target.node])
+        else:
+            self._post(ref.owner, target, "monitor", deliver, lost)
 
     def _exit(self, ref: MonitorRef, reason: Reason, result: Result) -> None:
         target, sink = self._watched.pop(ref, (None, None))
@@ -190,7 +196,10 @@ class Network:
                 end: tuple[Reason, Result] = ("noconnection", gone(target, "noconnection"))
                 self.kernels[by.node].signal_link_down(by, target, *end)
 
-        self._post(by, target, "link", lambda kernel: kernel.receive_link(target, by), lost)
+        if target in self._fresh:
+            self.kernels[target.node].receive_link(target, by)
+        else:
+            self._post(by, target, "link", lambda kernel: kernel.receive_link(target, by), lost)
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""

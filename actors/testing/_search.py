@@ -13,8 +13,12 @@ Search = Literal["random", "pct", "delay"]
 DEPTH = 3
 """How many ordering constraints PCT and delay-bounded search aim at: most races need two or three."""
 
-HORIZON = 256
-"""Within how many choices their change points lie."""
+_DOUBLINGS = 8
+"""Change points lie within the first 2, 4, 8 ... 512 choices, each bound as likely as the other."""
+
+
+def _change_point(source: Source) -> int:
+    return source.randrange(2 << source.randrange(_DOUBLINGS + 1))
 
 
 class Policy(Protocol):
@@ -41,7 +45,8 @@ class PCT:
 
     In a program of n tasks and k choices it finds a bug that needs d ordering constraints with a probability of at
     least 1 / (n * k ** (d - 1)) in each run (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized scheduler with
-    probabilistic guarantees of finding bugs", ASPLOS 2010). Here d is `DEPTH`, and k is taken to be `HORIZON`.
+    probabilistic guarantees of finding bugs", ASPLOS 2010). Here d is `DEPTH`. As k is not known, the change points are
+    drawn within one of nine bounds, which makes it 1 / (n * (18 * k) ** (d - 1)) for k up to 512.
     """
 
     def __init__(self, source: Source) -> None:
@@ -49,7 +54,7 @@ class PCT:
         self._ranks: list[object] = []  # by priority, the highest last
         self._known: set[object] = set()
         self._number = 0
-        self._changes = {source.randrange(HORIZON) for _ in range(DEPTH - 1)}
+        self._changes = {_change_point(source) for _ in range(DEPTH - 1)}
 
     def choose(self, candidates: Sequence[object]) -> int:
         """As `Policy.choose`."""
@@ -73,13 +78,13 @@ class PCT:
 class DelayBounded:
     """First come, first served, but at a few random points another goes first (Emmi, Qadeer, Rakamaric, POPL 2011).
 
-    With at most `DEPTH` delays, each at one of `HORIZON` choices.
+    With at most `DEPTH` such points.
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._number = 0
-        self._delays = {source.randrange(HORIZON) for _ in range(DEPTH)}
+        self._delays = {_change_point(source) for _ in range(DEPTH)}
 
     def choose(self, candidates: Sequence[object]) -> int:
         """As `Policy.choose`."""

@@ -88,7 +88,9 @@ class SimulatedKernel(Kernel):
     async def spawn(self, request: SpawnRequest, on: str | None) -> PID:
         """As `Kernel.spawn`, on the node that `on` names, else on this one, whatever the host is called."""
         kernel = self._simulator.node(on) or self
-        return kernel.spawn_here(request, HOST, self._simulator.scheduler)
+        pid = kernel.spawn_here(request, HOST, self._simulator.scheduler)
+        self._simulator.fresh.add(pid)
+        return pid
 
     def spawn_here(
         self, request: SpawnRequest, host: str, scheduler: Scheduler, pid: PID | None = None
@@ -147,7 +149,8 @@ class Simulator:
         self._limits = limits
         self._max_steps = max_steps
         self._idle_since = 0
-        self._network = Network()
+        self.fresh: set[PID] = set()
+        self._network = Network(self.fresh)
         self._graveyard: list[Process] = []
         self._functions = SimulatedFunctions(self, functions)
         self._nodes = {name: self._open(name) for name in ("main", *nodes)}
@@ -180,12 +183,14 @@ class Simulator:
         kernel = self._nodes["main"]
         pid = kernel.spawn_here(SpawnRequest(process_entry(main, "main"), args), HOST, self.scheduler)
         kernel.table[pid.id].watchers = {MonitorRef(kernel.pid, 0): self._ended}
-        while self.exit is None and self.failure is None:
-            self._step()
-        if self.failure is None:
-            self._stop()
-        for process in self.alive() + self._graveyard:
-            _close(process)
+        try:
+            while self.exit is None and self.failure is None:
+                self._step()
+            if self.failure is None:
+                self._stop()
+        finally:  # also when Hypothesis breaks off the run
+            for process in self.alive() + self._graveyard:
+                _close(process)
 
     def _ended(self, event: Exit) -> None:
         self.exit = event
@@ -203,6 +208,7 @@ class Simulator:
             self._wait()
             return
         self.trace.step += 1
+        self.fresh.clear()
         if self.trace.step > self._max_steps or self.trace.step - self._idle_since > self._max_steps // 2:
             self.fail(livelock(self.trace.step, self.alive()))
             return
@@ -299,7 +305,7 @@ class Simulator:
         self._graveyard.extend(processes)
         dead = set(processes)
         queue = self.scheduler.queue
-        queue.tasks = [task for task in queue.tasks if task.process not in dead]
+        queue.tasks[:] = [task for task in queue.tasks if task.process not in dead]
 
     def _killable(self, process: Process) -> bool:
         first = process.pid.id == "1" and process.kernel is self._nodes["main"]
