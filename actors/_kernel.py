@@ -354,8 +354,7 @@ class Kernel:
                 kind=CANCELED,
                 details={"reason": reason, "deadline": deadline},
             )
-            timer = scheduler.call_later(deadline, lambda: target.end("terminated", late))
-            target.own(timer, lasting=True)
+            target.own(scheduler.call_later(deadline, lambda: target.end("terminated", late)))
 
     # Death
 

@@ -101,7 +101,7 @@ class Process:
         # A dict, for its order: all hosts tell the links in the same order.
         self.links: dict[PID, None] | None = None
         self.names: set[str] | None = None
-        self.owned: dict[Cancellable, bool] | None = None
+        self.owned: set[Cancellable] | None = None
         self.started = scheduler.time()
         self.alive = True
         self._main: object | None = None
@@ -122,19 +122,16 @@ class Process:
             self.events = Lifelong()
         self.events.put(event)
 
-    def own(self, thing: Cancellable, lasting: bool = False) -> None:
-        """Have something cancelled when the process has ended: a timer, a call of a function.
-
-        What is not `lasting` belongs to the code that runs, and is cancelled already when an upgrade replaces that.
-        """
+    def own(self, thing: Cancellable) -> None:
+        """Have something cancelled when the process has ended: a timer, a call of a function."""
         if self.owned is None:
-            self.owned = {}
-        self.owned[thing] = lasting
+            self.owned = set()
+        self.owned.add(thing)
 
     def disown(self, thing: Cancellable) -> None:
         """Undo `own`; fine when it was done before."""
         if self.owned is not None:
-            self.owned.pop(thing, None)
+            self.owned.discard(thing)
 
     # Tasks
 
@@ -208,19 +205,14 @@ class Process:
         outcome, ending = self._outcome, self._ending
         if self._successor is not None and ending is None and not self._failed:
             (self.entry, args), self._successor, self._outcome = self._successor, None, None
-            self._cancel_owned([thing for thing, lasting in (self.owned or {}).items() if not lasting])
             self.kernel.succeed(self, args)
             return
         if ending is not None and (ending.forced or outcome is None):
             outcome = (ending.reason, ending.result)
         reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
-        self._cancel_owned(list(self.owned or ()))
-        self.kernel.bury(self, reason, result)
-
-    def _cancel_owned(self, things: list[Cancellable]) -> None:
-        for thing in things:
-            self.disown(thing)
+        for thing in list(self.owned or ()):
             thing.cancel()
+        self.kernel.bury(self, reason, result)
 
 
 _DEFAULTS = Options()

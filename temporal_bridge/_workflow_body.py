@@ -217,8 +217,7 @@ class DurableProcess:
         self._deadline = due
         error = Error("terminated: it did not stop within the deadline of a cancel", kind=CANCELED)
         late = max(0.0, due - self._scheduler.time())
-        timer = self._scheduler.call_later(late, lambda: self._process.end("terminated", error))
-        self._process.own(timer, lasting=True)
+        self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
 
     def _completion(self, reason: Reason, result: Result) -> Any:
         if reason == "cancelled" and self._cancel_seen:
