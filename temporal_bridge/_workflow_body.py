@@ -14,6 +14,7 @@ from temporalio.common import RawValue
 
 from actors import (
     CANCELED,
+    INVALID,
     PID,
     Entry,
     Error,
@@ -343,8 +344,17 @@ def _function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
     if not importable(entry):
         return entry.function
     module, _, name = entry.source.partition(":")
-    function: Any = importlib.import_module(module)
-    for part in name.split("."):
-        function = getattr(function, part)
+    try:
+        function: Any = importlib.import_module(module)
+        for part in name.split("."):
+            function = getattr(function, part)
+    except Exception as error:  # whatever a module raises; left alone, Temporal would try for ever
+        raise Error(
+            f"entry={entry.id!r} cannot be run: module {module} cannot be imported in Temporal's sandbox"
+            f" ({type(error).__name__}: {error}): keep processes in modules that do nothing at import and import nothing"
+            " that does, or use Worker(sandbox=False)",
+            kind=INVALID,
+            details={"entry": entry.id, "module": module},
+        ) from error
     found: Callable[..., Awaitable[Any]] = function
     return found

@@ -1,0 +1,335 @@
+"""Durable processes that the tests from the inside spawn. The worker imports them again in its sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import actors
+from actors import PID, Channel, Error, Exit, LinkDown, Namespace, select
+from temporal_bridge import workflow
+
+wf = Namespace("wf")
+WORKER = "wf:worker"
+
+
+async def next_exit() -> Exit:
+    async for event in actors.events():
+        if isinstance(event, Exit):
+            return event
+    raise AssertionError
+
+
+@wf.process(worker=WORKER)
+async def echo() -> str:
+    """Sends each message back, answers each call, until `stop`."""
+    async for message in actors.inbox():
+        if message.topic == "stop":
+            return "stopped"
+        if message.reply_to is not None:
+            await actors.reply(message, message.payload)
+        elif message.sender is not None:
+            await actors.send(message.sender, message.topic, message.payload)
+    raise AssertionError
+
+
+@wf.process(worker=WORKER)
+async def collect(count: int) -> list[Any]:
+    """As many messages as it is told, as they came."""
+    found: list[Any] = []
+    while len(found) < count:
+        message = await actors.inbox().receive()
+        found.append([message.topic, message.payload, message.sender])
+    return found
+
+
+@wf.process(worker=WORKER)
+async def collect_numbers(count: int) -> list[Any]:
+    numbers = actors.listen("n")
+    return [await numbers.receive() for _ in range(count)]
+
+
+@wf.process(worker=WORKER)
+async def exchange(target: PID, count: int) -> list[Any]:
+    """Sends numbers, all at once, and gives what came back."""
+    replies = actors.listen("n")
+    for number in range(count):
+        assert await actors.send(target, "n", number)
+    return [await replies.receive() for _ in range(count)]
+
+
+@wf.process(worker=WORKER)
+async def send_and_wait(target: PID, count: int) -> None:
+    """Sends all at once in tasks of its own, and ends when each has been handed over."""
+    for number in range(count):
+        actors.start_soon(actors.send, target, "n", number)
+    await actors.sleep("1ms")
+
+
+@wf.process(worker=WORKER)
+async def send_to(target: PID) -> bool:
+    return await actors.send(target, "hello", 1)
+
+
+@wf.process(worker=WORKER)
+async def send_to_self() -> list[Any]:
+    actors.start_soon(actors.send, actors.self_pid(), "a", 1)
+    message = await actors.inbox().receive()
+    sent = await actors.send(actors.self_pid(), "b", 2)
+    again = await actors.listen("b").receive()
+    return [message.payload, message.sender == actors.self_pid(), sent, again]
+
+
+@wf.process(worker=WORKER)
+async def call_it(target: PID, payload: Any, timeout: str = "20s") -> Any:
+    try:
+        return await actors.call(target, "ask", payload, timeout=timeout)
+    except Error as error:
+        return [error.kind, error.details.get("reason")]
+
+
+@wf.process(worker=WORKER)
+async def silent() -> None:
+    """Takes calls and does not answer; ends when told."""
+    await actors.listen("stop").receive()
+
+
+@wf.process(worker=WORKER)
+async def call_by_hand(target: PID) -> Any:
+    """W26 as the seed has it: a request, and select over the reply and a timeout."""
+    replies = actors.listen("reply")
+    await actors.send(target, "reply", "question")
+    picked = await select(replies, actors.after("10s"))
+    first = picked.value
+    picked = await select(replies, actors.after("50ms"))
+    return [first, picked.channel is replies]
+
+
+@wf.process(worker=WORKER)
+async def two_topics() -> list[Any]:
+    """W23: a select over topics, until `done`."""
+    adds, takes, done = actors.listen("add"), actors.listen("take"), actors.listen("done")
+    found: list[Any] = []
+    while True:
+        picked = await select(adds, takes, done)
+        if picked.channel is done:
+            return found
+        found.append(["add" if picked.channel is adds else "take", picked.value])
+
+
+@wf.process(worker=WORKER)
+async def whole_messages(count: int) -> list[Any]:
+    messages = actors.listen("job", messages=True)
+    return [[(m := await messages.receive()).topic, m.payload, m.sender] for _ in range(count)]
+
+
+@wf.process(worker=WORKER)
+async def handlers() -> dict[str, int]:
+    """W25: a task for each topic; each message gets its own answer, which may find nobody."""
+    counts = {"ack": 0, "nak": 0, "lost": 0}
+    finished = Channel[None](capacity=2)
+
+    async def handle(topic: str, answer: str) -> None:
+        async for message in actors.listen(topic, messages=True):
+            if message.payload == "last":
+                break
+            assert message.sender is not None
+            taken = await actors.send(message.sender, answer, message.payload)
+            counts[answer if taken else "lost"] += 1
+        await finished.send(None)
+
+    actors.start_soon(handle, "good", "ack")
+    actors.start_soon(handle, "bad", "nak")
+    await finished.receive()
+    await finished.receive()
+    return counts
+
+
+@wf.process(worker=WORKER)
+async def worker_pool(jobs: int) -> list[int]:
+    """W37: workers that share a channel; results in the order of the jobs."""
+    todo, done = Channel[int](), Channel[tuple[int, int]]()
+
+    async def work() -> None:
+        async for job in todo:
+            await actors.sleep("1ms")
+            await done.send((job, job * job))
+
+    async def feed() -> None:
+        for job in range(jobs):
+            await todo.send(job)
+        todo.close()
+
+    for _ in range(4):
+        actors.start_soon(work)
+    actors.start_soon(feed)
+    results = dict([await done.receive() for _ in range(jobs)])
+    return [results[job] for job in range(jobs)]
+
+
+@wf.process(worker=WORKER)
+async def returns(value: Any) -> Any:
+    return value
+
+
+@wf.process(worker=WORKER)
+async def fails(kind: str, message: str, retryable: bool | None = None) -> None:
+    raise Error(message, kind=kind, retryable=retryable, details={"n": 1})
+
+
+@wf.process(worker=WORKER)
+async def crashes() -> None:
+    raise ValueError("a bug")
+
+
+@wf.process(worker=WORKER)
+async def exits_hard(kind: str) -> None:
+    raise {"system": SystemExit(3), "keyboard": KeyboardInterrupt(), "base": BaseException("odd")}[kind]
+
+
+@wf.process(worker=WORKER)
+async def waits() -> Any:
+    return await actors.listen("finish").receive()
+
+
+@wf.process(worker=WORKER)
+async def parent_of(target: str, *args: Any) -> Any:
+    """W28: a plain spawn; the child's exit comes to events()."""
+    pid = await actors.spawn(target, *args)
+    event = await next_exit()
+    error = event.result.error
+    return [
+        event.pid == pid,
+        event.reason,
+        event.result.value,
+        None if error is None else [error.kind, error.retryable, error.message, dict(error.details)],
+    ]
+
+
+@wf.process(worker=WORKER)
+async def executes(target: str, *args: Any) -> Any:
+    try:
+        return await workflow.execute(target, *args)
+    except Error as error:
+        return [error.kind, error.message]
+
+
+@wf.process(worker=WORKER)
+async def spawns(target: str, name: str | None, options: dict[str, Any], *args: Any) -> Any:
+    """Spawns by name and options, and gives the PID, or the error."""
+    try:
+        return await actors.spawner(name=name, options=options).with_message("hi", 1).spawn(target, *args)
+    except Error as error:
+        return [error.kind, error.details.get("pid"), error.message]
+
+
+@wf.process(worker=WORKER)
+async def monitors(target: PID, times: int = 1, unmonitor: bool = False) -> Any:
+    refs = [await actors.monitor(target) for _ in range(times)]
+    if unmonitor:
+        await actors.unmonitor(refs.pop())
+    await actors.send(target, "monitored", actors.self_pid())
+    found = []
+    for _ in refs:
+        event = await next_exit()
+        assert event.ref in refs
+        error = event.result.error
+        found.append([event.pid, event.reason, event.result.value, None if error is None else error.kind])
+    actors.listen("late")
+    picked = await select(actors.events(), actors.after("200ms"))
+    return [*found, picked.channel is not actors.events()]
+
+
+@wf.process(worker=WORKER)
+async def links(target: PID, trap: bool, unlink: bool = False) -> Any:
+    actors.set_options(trap_links=trap)
+    await actors.link(target)
+    if unlink:
+        await actors.unlink(target)
+    await actors.send(target, "linked", actors.self_pid())
+    picked = await select(actors.events(), actors.listen("finish"))
+    if isinstance(picked.value, LinkDown):
+        return [picked.value.pid, picked.value.reason, picked.value.result.error]
+    return picked.value
+
+
+@wf.process(worker=WORKER)
+async def ends(verb: str, target: PID, deadline: str | None = None) -> bool:
+    if verb == "terminate":
+        return await actors.terminate(target, "no longer needed")
+    return await actors.cancel(target, deadline, "please")
+
+
+@wf.process(worker=WORKER)
+async def polite() -> Any:
+    event = await actors.events().receive()
+    assert isinstance(event, actors.Cancel)
+    left = None if event.deadline is None else (event.deadline - actors.now()).total_seconds()
+    return [event.pid, event.reason, left is not None and 0 < left <= 60]
+
+
+@wf.process(worker=WORKER)
+async def stubborn() -> None:
+    actors.events()
+    await actors.sleep("1h")
+
+
+@wf.process(worker=WORKER)
+async def cleans_up(observer: PID) -> None:
+    try:
+        await actors.sleep("1h")
+    finally:
+        with actors.shield():
+            await actors.sleep("1ms")
+            await actors.send(observer, "cleaned", 1)
+
+
+@wf.process(worker=WORKER)
+async def ends_itself(verb: str) -> None:
+    if verb == "terminate":
+        await actors.terminate(actors.self_pid(), "done")
+    else:
+        await actors.cancel(actors.self_pid())
+        await actors.sleep("1h")
+
+
+@wf.process(worker=WORKER)
+async def looks_at_its_history() -> list[int]:
+    before = [workflow.history_length(), workflow.history_size()]
+    await actors.sleep("1ms")
+    return [*before, workflow.history_length(), workflow.history_size()]
+
+
+@wf.process(worker=WORKER)
+async def sleeps(length: str) -> list[Any]:
+    before = actors.now()
+    await actors.sleep(length)
+    return [before, actors.now()]
+
+
+@wf.process(worker=WORKER)
+async def ticks(count: int) -> list[Any]:
+    ticker = actors.every("20ms")
+    found = [await ticker.receive() for _ in range(count)]
+    ticker.stop()
+    return found
+
+
+@wf.process(worker=WORKER)
+async def values() -> list[Any]:
+    """W39: whatever has to be the same on replay, before and after waiting."""
+
+    async def draw() -> list[Any]:
+        return [actors.uuid4(), actors.random_bytes(8), actors.now()]
+
+    first = await draw()
+    await actors.listen("go").receive()
+    return [first, await draw()]
+
+
+@wf.process(worker=WORKER)
+async def unlinks_its_child() -> list[Any]:
+    pid = await actors.spawn_linked_monitored(waits)
+    await actors.unlink(pid)
+    await actors.send(pid, "finish", 3)
+    event = await next_exit()
+    return [event.reason, event.result.value]
