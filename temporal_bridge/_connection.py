@@ -360,7 +360,7 @@ def _load_profile(config: TemporalClient, environ: Mapping[str, str]) -> ClientC
         return ClientConfigProfile.load(
             profile=config.profile,
             config_source=None if path is None else Path(path),
-            override_env_vars=dict(environ),
+            override_env_vars={name: value for name, value in environ.items() if value},  # "" is not set
         )
     except RuntimeError as error:
         shown = f"profile={config.profile or environ.get('TEMPORAL_PROFILE') or 'default'!r}"
