@@ -1,51 +1,38 @@
-"""What workers run besides workflows: user functions, deliveries to the node, and waits for other processes."""
+"""What workers run for the runtime itself: deliveries to the node, and waits for other processes."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import Context, copy_context
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Any
 
-import trio
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import (
-    OUTSIDE,
     PID,
-    Entry,
     Exit,
-    FunctionInfo,
     Kernel,
     MonitorRef,
     Process,
     Queue,
     Reason,
     Result,
-    attempt,
-    caller,
-    function_entry,
 )
 from temporal_bridge import _wire as wire
-from temporal_bridge._converter import payload_size
-from temporal_bridge._failures import to_failure
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._receive import receive
-from temporal_bridge._wire import Item, Mark, Seen
+from temporal_bridge._wire import Item, Mark, Received
 from temporal_bridge._workflow_host import DURABLE, TERMINATE_WORKFLOW, WATCH
 
 _HEARTBEAT = 1.0
 
 
 class Activities:
-    """The activities of one bridge. User functions run in the node's trio loop, plain ones in threads."""
+    """The activities of one bridge that are its own; for user functions see `_function_activity.py`."""
 
     def __init__(
         self, kernel: Kernel, client: Client, portal: Portal, host: TemporalHost, nodes: NodesHost
@@ -55,7 +42,7 @@ class Activities:
         self._portal = portal
         self._host = host
         self._nodes = nodes
-        self._seen = Seen()
+        self._received = Received()
 
     def for_node(self) -> list[Callable[..., Any]]:
         """What the node's own task queue serves."""
@@ -63,24 +50,7 @@ class Activities:
 
     def for_worker(self) -> list[Callable[..., Any]]:
         """What the task queue of a worker serves."""
-        return [self.deliver, self.watch, self.terminate_workflow, self.function]
-
-    @activity.defn(dynamic=True)
-    async def function(self, args: Sequence[RawValue]) -> Any:
-        """A user's function; the activity type says which."""
-        facts = wire.incoming.get() or {}
-        try:
-            entry = function_entry(activity.info().activity_type)
-            converter = activity.payload_converter()
-            values = [converter.from_payload(value.payload) for value in args]
-            context = copy_context()
-            value = await self._portal.in_trio(
-                _serve, entry, values, facts.get("context", {}), self._portal, context
-            )
-            payload_size(converter, [value], f"the result of {entry.id}")
-        except Exception as error:
-            raise to_failure(error) from error
-        return value
+        return [self.deliver, self.watch, self.terminate_workflow]
 
     @activity.defn(name=wire.DELIVER)
     async def deliver(self, node: str, mark: list[Any], items: list[list[Any]]) -> list[bool] | None:
@@ -91,9 +61,8 @@ class Activities:
         return await self._portal.in_trio(self._deliver, kernel, Mark(*mark), [Item(*item) for item in items])
 
     async def _deliver(self, kernel: Kernel, mark: Mark, items: list[Item]) -> list[bool]:
-        if not self._seen.is_new(mark):
-            return [True] * len(items)
-        return [await self._receive(kernel, item) for item in items]
+        fresh = self._received.fresh(mark, items)
+        return [not new or await self._receive(kernel, item) for item, new in zip(items, fresh, strict=True)]
 
     async def _receive(self, kernel: Kernel, item: Item) -> bool:
         assert item.target is not None
@@ -143,41 +112,3 @@ class Activities:
                 raise
             return False
         return True
-
-
-async def _serve(
-    entry: Entry, args: list[Any], context: Mapping[str, Any], portal: Portal, own: Context
-) -> Any:
-    """Run a function in trio, with its context and its way to heartbeat."""
-    caller.set(OUTSIDE.within(context))
-    attempt.set(_Attempt(own.run(activity.info), portal, own))
-    function = entry.function
-    if inspect.iscoroutinefunction(function):
-        return await function(*args)
-    return await trio.to_thread.run_sync(lambda: function(*args), abandon_on_cancel=True)
-
-
-class _Attempt:
-    """The `Attempt` of an activity. `own` are its context variables, in which the SDK knows it."""
-
-    def __init__(self, info: activity.Info, portal: Portal, own: Context) -> None:
-        self._portal = portal
-        self._own = own
-        self.heartbeat_details: tuple[Any, ...] = tuple(info.heartbeat_details)
-        self.info = FunctionInfo(
-            entry=info.activity_type,
-            id=info.activity_id,
-            attempt=info.attempt,
-            task_queue=info.task_queue,
-            workflow_id=info.workflow_id,
-            is_local=info.is_local,
-            heartbeat_timeout=_seconds(info.heartbeat_timeout),
-        )
-
-    def heartbeat(self, details: tuple[Any, ...]) -> None:
-        """As `Attempt.heartbeat`."""
-        self._portal.call_soon(lambda: self._own.run(activity.heartbeat, *details))
-
-
-def _seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
 
 import temporalio.worker
@@ -20,6 +19,7 @@ from temporal_bridge._activities import Activities
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._embedded import EmbeddedServer
+from temporal_bridge._function_activity import FunctionActivity
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
@@ -27,6 +27,9 @@ from temporal_bridge._portal import Portal
 from temporal_bridge._workers import Worker, add_known, known, node_queue
 from temporal_bridge._workflow_body import DurableProcess
 from temporal_bridge._workflow_host import DURABLE
+
+_THROTTLE = timedelta(seconds=1)
+"""At most one heartbeat in that time is told to the server. Its answer is how a cancellation comes."""
 
 _PASSED_THROUGH = ("actors", "temporal_bridge", "supervision", "attrs", "attr", "msgpack", "trio", "outcome")
 
@@ -102,11 +105,14 @@ class TemporalBridge:
             host = TemporalHost(kernel, client, portal, nursery)
             nodes = NodesHost(kernel, client, portal, nursery)
             activities = Activities(kernel, client, portal, host, nodes)
-            makers = [partial(_node_worker, client, kernel, activities)]
-            makers += [partial(_worker, client, worker, activities) for worker in self._workers if worker.run]
-            running = [await portal.call(make) for make in makers]
-            self._attach(kernel, host, nodes)
+            here = [worker for worker in self._workers if worker.run]
+            functions = [FunctionActivity(kernel, portal, worker) for worker in here]
+            running = [
+                await portal.call(_node_worker, client, kernel, activities),
+                *[await portal.call(_worker, client, served, activities) for served in functions],
+            ]
             try:
+                self._attach(kernel, host, nodes)
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
                 yield self
@@ -114,6 +120,8 @@ class TemporalBridge:
                 own = error
             finally:
                 with trio.CancelScope(shield=True):
+                    for served in functions:
+                        served.stop()
                     for worker in running:
                         await portal.call(worker.shutdown)
                     await nodes.drain()
@@ -143,8 +151,9 @@ class TemporalBridge:
     def _detach(self, kernel: Kernel) -> None:
         kernel.elsewhere = None
         for worker in self._workers:
-            del kernel.spawners[worker.id]
-            known.pop(worker.id, None)
+            kernel.spawners.pop(worker.id, None)
+            if known.get(worker.id) is worker:
+                del known[worker.id]
 
 
 # Workers are made on the asyncio loop, which they belong to: hence async, although nothing waits.
@@ -160,15 +169,20 @@ async def _node_worker(client: Client, kernel: Kernel, activities: Activities) -
     )
 
 
-async def _worker(client: Client, worker: Worker, activities: Activities) -> temporalio.worker.Worker:
+async def _worker(
+    client: Client, served: FunctionActivity, activities: Activities
+) -> temporalio.worker.Worker:
+    worker = served.worker
     return temporalio.worker.Worker(
         client,
         task_queue=worker.task_queue,
         workflows=[DurableProcess],
-        activities=activities.for_worker(),
+        activities=[*activities.for_worker(), served.function],
         workflow_runner=_runner(worker),
         max_cached_workflows=worker.max_cached_workflows,
         max_concurrent_activities=worker.max_concurrent_activities,
+        default_heartbeat_throttle_interval=_THROTTLE,
+        max_heartbeat_throttle_interval=_THROTTLE,
         graceful_shutdown_timeout=timedelta(
             seconds=seconds(worker.graceful_shutdown_timeout, "graceful_shutdown_timeout")
         ),

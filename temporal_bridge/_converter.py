@@ -26,7 +26,7 @@ from temporalio.converter import (
     PayloadConverter,
 )
 
-from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result, invalid
+from actors import INVALID, PID, Cancel, Error, Exit, FunctionInfo, LinkDown, MonitorRef, Result, invalid
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ _WRITE: Final[dict[type[Any], tuple[int, Callable[[Any], Any]]]] = {
 }
 _READ: Final[dict[int, Callable[[Any], Any]]] = {code: read for code, _, _, read in _EXTENSIONS}
 
-for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel):
+for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel, FunctionInfo):
     register(_cls)
 
 

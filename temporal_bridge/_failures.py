@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import ActivityFailureError, WorkflowFailureError
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -35,6 +35,7 @@ def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationErr
     Whatever in `details` cannot be serialised is carried as its text, so that a failure always arrives.
     """
     own = Error.of(error)
+    raised = own.__cause__ if own is not error and own.__cause__ is not None else own
     facts = {_MARK: 1, "reason": reason, "retryable": own.retryable, "details": _plain(own.details)}
     failure = ApplicationError(
         own.message,
@@ -48,7 +49,7 @@ def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationErr
     )
     if own.__cause__ is not None:
         failure.__cause__ = _cause(own.__cause__)
-    return failure
+    return failure.with_traceback(raised.__traceback__)  # shown in Temporal's UI
 
 
 def _cause(cause: BaseException) -> BaseException:
@@ -82,18 +83,13 @@ def exit_of(failure: BaseException) -> tuple[Reason, Error]:
     """Why a durable process ended, and its error."""
     if isinstance(failure, Error):
         return "error", failure
-    if isinstance(failure, WorkflowFailureError | ActivityError | ChildWorkflowError):
+    if isinstance(failure, WorkflowFailureError | ActivityError | ActivityFailureError | ChildWorkflowError):
         cause = failure.__cause__
+        if isinstance(cause, TimeoutError):
+            return "timed_out", _timed_out(failure, cause)
         return exit_of(cause) if cause is not None else ("error", Error(str(failure), kind=INTERNAL))
     if isinstance(failure, TimeoutError):
-        which = _TIMEOUTS.get(failure.type) if failure.type is not None else None
-        text = "the workflow" if which is None else "the activity"
-        error = Error(
-            f"{text} timed out: {failure.message}",
-            kind=TIMEOUT,
-            details={"timeout_type": which or "workflow"},
-        )
-        return "timed_out", _with_cause(error, failure)
+        return "timed_out", _timed_out(failure, failure)
     if isinstance(failure, TerminatedError):
         return "terminated", Error(f"terminated: {failure.message}", kind=CANCELED)
     if isinstance(failure, CancelledError):
@@ -101,6 +97,17 @@ def exit_of(failure: BaseException) -> tuple[Reason, Error]:
     if isinstance(failure, ApplicationError):
         return _application(failure)
     return "error", Error.of(failure)
+
+
+def _timed_out(failure: BaseException, timeout: TimeoutError) -> Error:
+    """A workflow has one kind of timeout, which the server reports as if it were an activity's."""
+    if isinstance(failure, WorkflowFailureError | ChildWorkflowError):
+        text, which = "the durable process exceeded its execution_timeout or run_timeout", "workflow"
+    else:
+        which = _TIMEOUTS.get(timeout.type, "unknown") if timeout.type is not None else "unknown"
+        what = f"function {failure.activity_type}" if isinstance(failure, ActivityError) else "the function"
+        text = f"{what} exceeded its {which}_timeout"
+    return _with_cause(Error(text, kind=TIMEOUT, details={"timeout_type": which}), timeout)
 
 
 def _application(failure: ApplicationError) -> tuple[Reason, Error]:

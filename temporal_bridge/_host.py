@@ -10,10 +10,12 @@ from typing import Any
 import trio
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from actors import (
+    ALREADY_EXISTS,
+    INVALID,
     PID,
     UNAVAILABLE,
     Description,
@@ -22,6 +24,7 @@ from actors import (
     Kernel,
     Message,
     MonitorRef,
+    Queue,
     Reason,
     Result,
     SpawnFunction,
@@ -56,6 +59,7 @@ class TemporalHost:
         self._outboxes: dict[PID, Outbox] = {}
         self._numbers = count(1)  # of batches: they go up for each destination, which is all that counts
         self._links: dict[tuple[PID, PID], MonitorRef] = {}
+        self._awaited: dict[PID, MonitorRef] = {}  # whose cancel waits for their end, as their spawn asked
         self.watches = Watches(client, portal, nursery)
         self.closed = False
 
@@ -70,6 +74,7 @@ class TemporalHost:
         return spawn
 
     async def _spawn(self, task_queue: str, request: SpawnRequest) -> PID:
+        _check_durable(request)
         options = StartOptions.parse(request.options)
         if options.namespace not in (None, self._client.namespace):
             raise invalid(
@@ -124,8 +129,26 @@ class TemporalHost:
                     },
                 )
             except WorkflowAlreadyStartedError as error:
-                raise already_running(pid) from error
+                raise await self._conflict(pid, options) from error
+        if options.wait_for_cancellation and pid not in self._awaited:
+            ref = self._awaited[pid] = MonitorRef(self._kernel.pid, self._kernel.next_number())
+            self.watches.watch_soon(pid, ref, self._forget_awaited)
         return pid
+
+    def _forget_awaited(self, event: Exit) -> None:
+        self._awaited.pop(event.pid, None)
+
+    async def _conflict(self, pid: PID, options: StartOptions) -> Error:
+        """Why the server did not start a workflow: one of that id runs, or one has run."""
+        reuse = options.id_reuse_policy
+        if reuse is WorkflowIDReusePolicy.ALLOW_DUPLICATE or (await self.describe(pid)).status == "running":
+            return already_running(pid)
+        return Error(
+            f"the id of {pid} was used before, and id_reuse_policy={reuse.name.lower()!r} refuses to use it again:"
+            " choose another id or another policy",
+            kind=ALREADY_EXISTS,
+            details={"pid": str(pid)},
+        )
 
     async def _start(self, header: dict[str, Payload], workflow_type: str, settings: dict[str, Any]) -> None:
         wire.outgoing.set(header)
@@ -190,16 +213,27 @@ class TemporalHost:
         if deadline is not None and not await self._outbox(target).send(Item(wire.DEADLINE, [deadline]), 100):
             return False
         text = cancel_text(by, reason, deadline)
-        return await ask_about(self._portal, f"cancelling {target}", lambda: handle.cancel(reason=text))
+        if target not in self._awaited:
+            return await ask_about(self._portal, f"cancelling {target}", lambda: handle.cancel(reason=text))
+        ends: Queue[Exit] = Queue()
+        ref = MonitorRef(self._kernel.pid, self._kernel.next_number())
+        await self.watches.watch(target, ref, ends.put)
+        try:
+            asked = await ask_about(self._portal, f"cancelling {target}", lambda: handle.cancel(reason=text))
+            if asked:
+                await ends.receive()
+        finally:
+            self.watches.remove(ref)
+        return asked
 
     async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
         """As `Host.watch`."""
         self._check_open()
-        self.watches.add(target, ref, sink)
+        await self.watches.watch(target, ref, sink)
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""
-        self.watches.remove(target, ref)
+        self.watches.remove(ref)
 
     # Links: the other end learns of our deaths by signals, and we of its end by a watch, whatever ends it.
 
@@ -220,7 +254,7 @@ class TemporalHost:
             self._links.pop((by, target), None)
             self._kernel.signal_link_down(by, target, event.reason, event.result)
 
-        self.watches.add(target, ref, ended)
+        self.watches.watch_soon(target, ref, ended)
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
@@ -236,7 +270,7 @@ class TemporalHost:
     def _forget_link(self, target: PID, by: PID) -> None:
         ref = self._links.pop((by, target), None)
         if ref is not None:
-            self.watches.remove(target, ref)
+            self.watches.remove(ref)
 
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`: what the server knows."""
@@ -270,3 +304,20 @@ class TemporalHost:
                 f"the bridge of node {self._kernel.name} is closed: durable processes are out of reach",
                 kind=UNAVAILABLE,
             )
+
+
+def _check_durable(request: SpawnRequest) -> None:
+    """Refuse what no worker could run: it finds an entry by its id."""
+    entry = request.entry
+    if entry.kind == "anonymous":
+        raise Error(
+            f"target={entry.id!r} cannot be durable, no worker could find it: declare it with"
+            " @namespace.process(worker=...) at the top level of a module",
+            kind=INVALID,
+        )
+    if entry.activity:
+        raise Error(
+            f"entry={entry.id!r} was declared with activity=True: call it with funcs.call or funcs.start from a"
+            ' durable process, or spawn it with on="trio"',
+            kind=INVALID,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,6 +131,14 @@ def to_temporal(policy: RetryPolicy) -> temporalio.common.RetryPolicy:
         maximum_interval=None if longest is None else timedelta(seconds=longest),
         maximum_attempts=policy.maximum_attempts,
         non_retryable_error_types=list(policy.non_retryable_error_types),
+    )
+
+
+def activity_retry_policy(policy: RetryPolicy | None) -> temporalio.common.RetryPolicy:
+    """That of a call. A worker that does not know a function will not learn it: no retry, whoever's worker it is."""
+    found = to_temporal(policy or RetryPolicy())
+    return dataclasses.replace(
+        found, non_retryable_error_types=[*(found.non_retryable_error_types or ()), "NotFoundError"]
     )
 
 

@@ -1,162 +1,172 @@
 """Watching the ends of durable processes: for all watchers of a node, with a bounded number of open requests.
 
-The first `MOST_POLLS` workflows are waited for by a long poll each, which answers within milliseconds. The others share
-one feed: twice a second the list of executions that have closed lately. When nothing is watched, nothing is asked.
+The first `MOST_POLLS` are waited for by a long poll each, which answers within milliseconds. The others share one feed
+(`_feed.py`): twice a second the list of executions that have closed lately. When nothing is watched, nothing is asked.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import trio
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from actors import PID, Exit, MonitorRef, Reason, Result, gone
+from actors import NOT_FOUND, PID, Error, Exit, MonitorRef, Reason, Result, gone
 from temporal_bridge._failures import exit_of
+from temporal_bridge._feed import RETRY, Feed, Watched, chain_of
 from temporal_bridge._portal import Portal
+from temporal_bridge._rpc import ask
 
 log = logging.getLogger("everproc.bridge")
 
 MOST_POLLS = 64
-FEED_INTERVAL = 0.5
-FEED_OVERLAP = timedelta(seconds=5)
-_RETRY = 1.0
 
 Sink = Callable[[Exit], None]
 
 
 class Watches:
-    """Who watches which durable process. One for each node; runs in its trio loop."""
+    """Who watches which durable process. One for each node; runs in its trio loop.
+
+    What is watched is a chain of runs, tied together by retries and continue-as-new, and not the id, under which
+    another process may run later. Invariant: each is looked after by exactly one of these: a poll (`_polls`), the feed,
+    or a task that fetches how it ended.
+    """
 
     def __init__(self, client: Client, portal: Portal, nursery: trio.Nursery) -> None:
         self._client = client
         self._portal = portal
         self._nursery = nursery
-        self._sinks: dict[PID, dict[MonitorRef, Sink]] = {}
-        self._polls: dict[PID, trio.CancelScope] = {}
-        self._fed: dict[PID, None] = {}
-        self._feeding = False
+        self._sinks: dict[Watched, dict[MonitorRef, Sink]] = {}
+        self._watched: dict[
+            MonitorRef, Watched | None
+        ] = {}  # None while the server is asked which chain it is
+        self._polls: dict[Watched, trio.CancelScope] = {}
+        self._feed = Feed(client, portal, nursery, self._ended)
 
-    def add(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
-        """Call `sink` once with the exit of `target`, also if it has ended long ago."""
-        sinks = self._sinks.get(target)
+    async def watch(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+        """Call `sink` once with the exit of `target`, also if it has ended long ago.
+
+        Returns when it is certain which execution that is.
+
+        Raises:
+            Error: what the server refused with.
+        """
+        self._watched[ref] = None
+        try:
+            await self._watch(target, ref, sink)
+        except BaseException:
+            self._watched.pop(ref, None)
+            raise
+
+    async def _watch(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+        handle = self._client.get_workflow_handle(target.id)
+        try:
+            found = await ask(self._portal, f"watching {target}", handle.describe)
+        except Error as error:
+            if error.kind != NOT_FOUND:
+                raise
+            if self._watched.pop(ref, _ABSENT) is None:
+                sink(Exit(target, ref, "noproc", gone(target)))
+            return
+        if ref not in self._watched:
+            return  # removed meanwhile
+        watched = self._watched[ref] = Watched(target, chain_of(found))
+        sinks = self._sinks.get(watched)
         if sinks is not None:
             sinks[ref] = sink
             return
-        self._sinks[target] = {ref: sink}
-        if len(self._polls) < MOST_POLLS:
-            self._start_poll(target)
+        self._sinks[watched] = {ref: sink}
+        if found.status is not WorkflowExecutionStatus.RUNNING:
+            self._ended(watched, found.run_id)
+        elif len(self._polls) < MOST_POLLS:
+            self._start_poll(watched, found.run_id)
         else:
-            self._fed[target] = None
-            self._nursery.start_soon(self._look_at, target)
-            if not self._feeding:
-                self._feeding = True
-                self._nursery.start_soon(self._feed)
+            self._feed.add(watched, found.run_id)
 
-    def remove(self, target: PID, ref: MonitorRef) -> None:
-        """Call this sink no more; the last one ends the watch."""
-        sinks = self._sinks.get(target)
-        if sinks is None or sinks.pop(ref, None) is None or sinks:
+    def watch_soon(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+        """As `watch`, without waiting; a server that does not answer is asked again."""
+        self._watched[ref] = None
+        self._nursery.start_soon(self._watch_stubbornly, target, ref, sink)
+
+    async def _watch_stubbornly(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+        while ref in self._watched:
+            try:
+                await self._watch(target, ref, sink)
+                return
+            except Error as error:
+                log.warning("%s; trying again", error)
+                await trio.sleep(RETRY)
+
+    def remove(self, ref: MonitorRef) -> None:
+        """Call its sink no more; the last one of a process ends the watch."""
+        watched = self._watched.pop(ref, None)
+        sinks = None if watched is None else self._sinks.get(watched)
+        if watched is None or sinks is None:
             return
-        del self._sinks[target]
-        self._fed.pop(target, None)
-        scope = self._polls.pop(target, None)
+        del sinks[ref]
+        if sinks:
+            return
+        del self._sinks[watched]
+        self._feed.remove(watched)
+        scope = self._polls.pop(watched, None)
         if scope is not None:
             scope.cancel()
             self._promote()
 
     def close(self) -> None:
         """The node loses its connection: whoever still watches is told so."""
-        for target in list(self._sinks):
-            self._tell(target, "noconnection", gone(target, "noconnection"))
+        for watched in list(self._sinks):
+            self._tell(watched, "noconnection", gone(watched.pid, "noconnection"))
 
-    def _tell(self, target: PID, reason: Reason, result: Result) -> None:
-        self._fed.pop(target, None)
-        for ref, sink in self._sinks.pop(target, {}).items():
-            sink(Exit(target, ref, reason, result))
+    def _tell(self, watched: Watched, reason: Reason, result: Result) -> None:
+        self._feed.remove(watched)
+        for ref, sink in self._sinks.pop(watched, {}).items():
+            self._watched.pop(ref, None)
+            sink(Exit(watched.pid, ref, reason, result))
 
-    def _start_poll(self, target: PID) -> None:
-        scope = self._polls[target] = trio.CancelScope()
-        self._nursery.start_soon(self._poll, target, scope)
+    def _start_poll(self, watched: Watched, run_id: str) -> None:
+        scope = self._polls[watched] = trio.CancelScope()
+        self._nursery.start_soon(self._poll, watched, run_id, scope)
 
     def _promote(self) -> None:
         """A poll is free: give it to one of those that wait for the feed."""
-        if self._fed and len(self._polls) < MOST_POLLS:
-            target = next(iter(self._fed))
-            del self._fed[target]
-            self._start_poll(target)
+        if len(self._polls) < MOST_POLLS and (taken := self._feed.take()) is not None:
+            self._start_poll(*taken)
 
-    async def _poll(self, target: PID, scope: trio.CancelScope) -> None:
+    async def _poll(self, watched: Watched, run_id: str, scope: trio.CancelScope) -> None:
         with scope:
-            reason, result = await self._end_of(target)
-            if self._polls.get(target) is scope:
-                del self._polls[target]
-            self._tell(target, reason, result)
+            reason, result = await self._end_of(watched, run_id)
+            if self._polls.get(watched) is scope:
+                del self._polls[watched]
+                self._tell(watched, reason, result)
         self._promote()
 
-    async def _end_of(self, target: PID) -> tuple[Reason, Result]:
+    def _ended(self, watched: Watched, run_id: str) -> None:
+        """A run has closed which nothing follows: fetch how it ended."""
+        self._nursery.start_soon(self._fetch, watched, run_id)
+
+    async def _fetch(self, watched: Watched, run_id: str) -> None:
+        reason, result = await self._end_of(watched, run_id)
+        self._tell(watched, reason, result)
+
+    async def _end_of(self, watched: Watched, run_id: str) -> tuple[Reason, Result]:
         """Wait for the end, through retries and continue-as-new; a server that is away is asked again."""
+        handle = self._client.get_workflow_handle(watched.pid.id, run_id=run_id)
         while True:
             try:
-                return "normal", Result(
-                    await self._portal.call(self._client.get_workflow_handle(target.id).result)
-                )
+                return "normal", Result(await self._portal.call(handle.result))
             except WorkflowFailureError as failure:
                 reason, error = exit_of(failure)
                 return reason, Result(error=error)
             except RPCError as failure:
                 if failure.status is RPCStatusCode.NOT_FOUND:
-                    return "noproc", gone(target)
-                log.info("waiting for the end of %s: %s; trying again", target, failure.message)
-                await trio.sleep(_RETRY)
+                    return "noproc", gone(watched.pid)
+                log.warning("waiting for the end of %s: %s; trying again", watched.pid, failure.message)
+                await trio.sleep(RETRY)
+            except Error as error:  # the result cannot be read here
+                return "normal", Result(error=error)
 
-    # The feed
 
-    async def _look_at(self, target: PID) -> None:
-        """See whether it had ended before it was watched: the feed tells only what ends from now on."""
-        while target in self._fed:
-            try:
-                description = await self._portal.call(self._client.get_workflow_handle(target.id).describe)
-            except RPCError as failure:
-                if failure.status is not RPCStatusCode.NOT_FOUND:
-                    await trio.sleep(_RETRY)
-                    continue
-                self._tell(target, "noproc", gone(target))
-            else:
-                if description.status is not WorkflowExecutionStatus.RUNNING:
-                    await self._fetch(target)
-            return
-
-    async def _fetch(self, target: PID) -> None:
-        if target in self._fed:
-            reason, result = await self._end_of(target)
-            self._tell(target, reason, result)
-
-    async def _feed(self) -> None:
-        since = datetime.now(UTC)
-        try:
-            while self._fed:
-                await trio.sleep(FEED_INTERVAL)
-                asked = datetime.now(UTC)
-                try:
-                    closed = await self._portal.call(self._closed_since, since - FEED_OVERLAP)
-                except RPCError as failure:
-                    log.info("asking for closed workflows: %s; trying again", failure.message)
-                    continue
-                since = asked
-                async with trio.open_nursery() as nursery:
-                    for target in [target for target in self._fed if target.id in closed]:
-                        nursery.start_soon(self._fetch, target)
-        finally:
-            self._feeding = False
-
-    async def _closed_since(self, since: datetime) -> set[str]:
-        query = f'ExecutionStatus != "Running" AND CloseTime > "{since.isoformat()}"'
-        return {
-            execution.id
-            async for execution in self._client.list_workflows(query, page_size=1000)
-            if execution.status is not WorkflowExecutionStatus.CONTINUED_AS_NEW
-        }
+_ABSENT = Watched(PID("none", "none", "none"), "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import attrs
+import trio
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.converter import DataConverter
 
@@ -57,10 +58,19 @@ async def outside(
     address: str, *entries: Namespace, worker: str = "out:worker", name: str = "test", **settings: Any
 ) -> AsyncGenerator[Outside, None]:
     """A node with a bridge to the server, whose worker runs `entries` on a task queue of its own."""
-    task_queue = f"q-{uuid.uuid4()}"
+    with trio.fail_after(15):  # not pytest's own timeout, which would leave the run of trio in pieces
+        async with _outside(address, entries, worker, name, settings) as here:
+            yield here
+
+
+@asynccontextmanager
+async def _outside(
+    address: str, entries: tuple[Namespace, ...], worker: str, name: str, settings: Mapping[str, Any]
+) -> AsyncGenerator[Outside, None]:
     async with Portal("observer") as portal, Node(name) as node:
         converter = DataConverter(payload_converter_class=MsgpackConverter)
         client = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
+        task_queue = f"q-{uuid.uuid4()}"
         here = Worker(worker, task_queue=task_queue, entries=entries, **settings)
         async with TemporalBridge(node, TemporalClient(address), here) as bridge:
             yield Outside(node, bridge, task_queue, portal, client)

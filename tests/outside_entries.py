@@ -175,6 +175,7 @@ async def link_to(pid: PID, trap: bool) -> Any:
     async for event in actors.events():
         if isinstance(event, LinkDown):
             return [event.pid, event.reason]
+    return None
 
 
 @app.process(worker="out:worker")
@@ -184,6 +185,7 @@ async def monitor_it(pid: PID) -> Any:
     async for event in actors.events():
         if isinstance(event, Exit):
             return [event.pid, event.reason, event.result.value, event.result.error]
+    return None
 
 
 @app.process(worker="out:worker")
