@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 import actors
-from actors import PID, Channel, ChannelClosed, Message, Picked, Reason, gone, select
+from actors import (
+    PID,
+    Channel,
+    ChannelClosed,
+    Exit,
+    Host,
+    Message,
+    MonitorRef,
+    Picked,
+    Reason,
+    Result,
+    exit_sink,
+    gone,
+    select,
+)
 from actors._mailbox import Mailbox
 from tests.searching_scheduler import Alone, SearchingKernel, SearchingScheduler
+
+
+def finish(kernel: SearchingKernel) -> None:
+    """Run until no timer is left."""
+    kernel.search.run_all()
+    while kernel.search.timers:
+        kernel.search.advance()
+        kernel.search.run_all()
+
+
+def unread(events: Any) -> int:
+    """How many events wait."""
+    return 0 if events is None else len(events.remove(lambda _: True))
+
 
 # Processes
 
@@ -140,6 +171,24 @@ def test_select_whose_later_case_closes_is_told_so_and_leaves_the_other_channels
     assert other.take() == 1
 
 
+@pytest.mark.parametrize("capacity", [-1, 1.5, True, None, "1"])
+def test_capacity_of_a_channel_is_a_whole_number_of_0_or_more(capacity: object) -> None:
+    with pytest.raises(actors.Error, match=r"^capacity=.*expected a whole number of 0 or more") as raised:
+        Channel(capacity)  # type: ignore[arg-type]
+    assert raised.value.kind == actors.INVALID
+
+
+@pytest.mark.parametrize("cases", [(), (1,), (Channel(), "x")])
+def test_select_without_a_channel_is_refused(cases: tuple[Any, ...]) -> None:
+    scheduler = SearchingScheduler()
+    task = scheduler.run(select, *cases)
+    scheduler.run_all()
+    assert isinstance(task.owner, Alone)
+    assert task.owner.outcome is not None
+    assert isinstance(task.owner.outcome[1], actors.Error)
+    assert task.owner.outcome[1].kind == actors.INVALID
+
+
 # Mailboxes
 
 
@@ -224,3 +273,104 @@ def test_death_along_a_chain_of_links_names_the_neighbour_and_keeps_the_first_ca
     assert error.details == {"pid": str(pids[0]), "reason": "link_down"}
     assert (error.kind, error.retryable) == (actors.RATE_LIMITED, False)
     assert str(error.__cause__) == "first cause"
+
+
+def test_unlink_drops_the_link_down_that_is_queued() -> None:
+    kernel = SearchingKernel()
+
+    async def peer() -> None:
+        await actors.sleep("1s")
+        raise ValueError("crash")
+
+    async def main() -> int:
+        actors.set_options(trap_links=True)
+        pid, other = await actors.spawn_linked(peer), await actors.spawn_linked(peer)
+        await actors.sleep("2s")
+        await actors.unlink(pid)
+        event = await actors.events().receive()
+        assert isinstance(event, actors.LinkDown)
+        assert event.pid == other
+        return unread(actors.running_process().events)
+
+    pid = kernel.put(main)
+    finish(kernel)
+    assert kernel.exit_of(pid).result == Result(0)
+
+
+def test_signals_from_elsewhere_that_come_too_late_change_nothing() -> None:
+    kernel = SearchingKernel()
+    stranger = PID("elsewhere.1", "search", "1")
+    sinks: list[Callable[[Exit], None]] = []
+
+    async def main() -> None:
+        sinks.append(exit_sink(actors.running_process()))
+        await actors.inbox().receive()
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    kernel.signal_link_down(pid, stranger, "error", gone(stranger))  # it was never linked
+    kernel.search.run_all()
+    assert not kernel.exits
+    assert kernel.at_once(kernel.terminate(None, pid, ""))
+    kernel.search.run_all()
+    kernel.signal_link_down(pid, stranger, "error", gone(stranger))
+    sinks[0](Exit(stranger, MonitorRef(pid, 1), "error", gone(stranger)))
+    assert kernel.exit_of(pid).reason == "terminated"
+
+
+def test_link_that_is_there_is_not_made_again_elsewhere() -> None:
+    kernel = SearchingKernel()
+    far = Mock(spec=Host, link=AsyncMock(), unlink=AsyncMock())
+    kernel.routes["far"] = far
+    stranger = PID("elsewhere.1", "far", "1")
+
+    async def main() -> None:
+        for _ in range(2):
+            await actors.link(stranger)
+        for _ in range(2):
+            await actors.unlink(stranger)
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.exit_of(pid).reason == "normal"
+    far.link.assert_called_once_with(stranger, pid)
+    far.unlink.assert_called_once_with(stranger, pid)
+
+
+@pytest.mark.parametrize("verb", ["link", "monitor"])
+def test_relation_that_could_not_be_made_elsewhere_is_not_there(verb: str) -> None:
+    kernel = SearchingKernel()
+    refused = AsyncMock(side_effect=actors.Error("no way there", kind=actors.UNAVAILABLE))
+    kernel.routes["far"] = Mock(spec=Host, link=refused, watch=refused)
+
+    async def main() -> None:
+        process = actors.running_process()
+        with pytest.raises(actors.Error, match="no way there"):
+            await getattr(actors, verb)(PID("elsewhere.1", "far", "1"))
+        assert not any((process.links, process.monitors))
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.exit_of(pid).reason == "normal", kernel.exit_of(pid)
+
+
+# Turns
+
+
+def test_process_that_is_ended_gets_the_value_on_its_way_and_no_more() -> None:
+    kernel = SearchingKernel()
+    seen: list[int] = []
+    channel: Channel[int] = Channel(5)
+
+    async def main() -> None:
+        while True:
+            seen.append(await channel.receive())
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    for number in range(3):
+        channel.give(number)
+    kernel.at_once(kernel.terminate(None, pid, ""))
+    kernel.search.run_all()
+    assert seen == [0]
+    assert channel.take() == 1
