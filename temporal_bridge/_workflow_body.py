@@ -169,6 +169,9 @@ class DurableProcess:
         try:
             if item.topic == wire.DEADLINE:
                 self._terminate_at(self._scheduler.time() + float(item.values[0]))
+            elif item.topic == wire.EXIT:
+                pid, _, reason, result = item.values
+                self._host.receive_exit(pid, reason, result)
             else:
                 receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
@@ -207,9 +210,7 @@ class DurableProcess:
                 assert task is not None
                 task.uncancel()
                 by, text, deadline = read_cancel(reason)
-                self._take(Item(wire.CANCEL, [by and str(by), text, None]))
-                if deadline is not None:
-                    self._take(Item(wire.DEADLINE, [deadline]))
+                self._take(Item(wire.CANCEL, [by and str(by), text, deadline]))
 
     def _terminate_at(self, due: float) -> None:
         """Terminate the process at a time unless it has stopped; of several times the first counts."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -55,25 +55,27 @@ class Outside:
 
 @asynccontextmanager
 async def outside(
-    address: str, *entries: Namespace, worker: str = "out:worker", name: str = "test", **settings: Any
+    address: str,
+    *entries: Namespace,
+    worker: str = "out:worker",
+    node: Node | None = None,
+    patience: float = 15,
+    workers: tuple[Worker, ...] = (),
+    **settings: Any,
 ) -> AsyncGenerator[Outside, None]:
     """A node with a bridge to the server, whose worker runs `entries` on a task queue of its own."""
-    with trio.fail_after(15):  # not pytest's own timeout, which would leave the run of trio in pieces
-        async with _outside(address, entries, worker, name, settings) as here:
-            yield here
-
-
-@asynccontextmanager
-async def _outside(
-    address: str, entries: tuple[Namespace, ...], worker: str, name: str, settings: Mapping[str, Any]
-) -> AsyncGenerator[Outside, None]:
-    async with Portal("observer") as portal, Node(name) as node:
-        converter = DataConverter(payload_converter_class=MsgpackConverter)
-        client = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
-        task_queue = f"q-{uuid.uuid4()}"
-        here = Worker(worker, task_queue=task_queue, entries=entries, **settings)
-        async with TemporalBridge(node, TemporalClient(address), here) as bridge:
-            yield Outside(node, bridge, task_queue, portal, client)
+    with trio.fail_after(patience):  # not pytest's own timeout, which would leave the run of trio in pieces
+        async with AsyncExitStack() as stack:
+            here = Worker(worker, task_queue=f"q-{uuid.uuid4()}", entries=entries, **settings)
+            if node is None:
+                node = await stack.enter_async_context(Node("test"))
+            portal = await stack.enter_async_context(Portal("observer"))
+            converter = DataConverter(payload_converter_class=MsgpackConverter)
+            client = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
+            bridge = await stack.enter_async_context(
+                TemporalBridge(node, TemporalClient(address), here, *workers)
+            )
+            yield Outside(node, bridge, here.task_queue, portal, client)
 
 
 async def next_event() -> Event:

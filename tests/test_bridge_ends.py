@@ -1,0 +1,607 @@
+"""Knowing how durable processes end, and ending them, from local processes and plain code."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+from temporalio.service import ServiceClient
+
+import actors
+from actors import CANCELED, INTERNAL, INVALID, NOT_FOUND, PID, Error, Exit, LinkDown
+from temporal_bridge import _watch
+from temporal_bridge._embedded import find_temporal
+from tests.bridging import Outside, next_event, next_exit, outside
+from tests.outside_entries import (
+    again,
+    again_when_told,
+    app,
+    cleans_up,
+    collect,
+    crash,
+    echo_calls,
+    fail,
+    fail_until,
+    hello,
+    link_to,
+    monitor_it,
+    polite,
+    sleeper,
+    stubborn,
+    unserialisable,
+    wait_for_finish,
+)
+
+
+async def as_process(here: Outside, body: Any, *args: Any) -> Any:
+    """Run `body` as a process of the node."""
+    return await here.node.execute(body, *args, on="trio")
+
+
+async def watched_end(target: Any, *args: Any, options: dict[str, Any] | None = None) -> Exit:
+    """As a process: spawn it monitored, and give its exit."""
+    pid = await actors.spawner(options=options).spawn_monitored(target, *args)
+    event = await next_exit()
+    assert event.pid == pid
+    return event
+
+
+# What the exit says
+
+
+async def test_w10_exit_holds_the_value(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        event = await as_process(here, watched_end, hello, "you")
+        assert (event.reason, event.result.value, event.result.error) == ("normal", {"hello": "you"}, None)
+
+
+async def test_w10_w41_exit_holds_the_error_with_kind_details_and_causes(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        event = await as_process(
+            here,
+            watched_end,
+            fail,
+            "CONFLICT",
+            "no way",
+            True,
+            {"a": (1, 2), "b": datetime(2026, 1, 1, tzinfo=UTC)},
+        )
+        error = event.result.error
+        assert event.reason == "error"
+        assert (error.kind, error.message, error.retryable) == ("CONFLICT", "no way", True)
+        assert error.details == {"a": (1, 2), "b": datetime(2026, 1, 1, tzinfo=UTC)}
+        root = error.__cause__
+        assert isinstance(root, Error)
+        assert (root.kind, root.message, root.details, root.retryable) == (
+            "RATE_LIMITED",
+            "the root",
+            {"root": 1},
+            True,
+        )
+
+
+async def test_w10_crash_is_internal_with_type_and_text(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        event = await as_process(here, watched_end, crash)
+        error = event.result.error
+        assert (event.reason, error.kind, error.message, error.retryable) == (
+            "error",
+            INTERNAL,
+            "ValueError: a bug",
+            True,
+        )
+        assert error.details["type"] == "ValueError"
+
+
+async def test_result_that_cannot_be_serialised_is_an_error_that_says_so(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        event = await as_process(here, watched_end, unserialisable)
+        error = event.result.error
+        assert (event.reason, error.kind) == ("error", INVALID)
+        assert "type object cannot be serialised" in error.message
+
+
+async def test_w30_execute_returns_the_value_or_raises_the_error(temporal_address: str) -> None:
+    async def body() -> Any:
+        return await actors.execute(hello, "inside", on="out:worker")
+
+    async with outside(temporal_address, app) as here:
+        assert await here.node.execute(hello, "outside") == {"hello": "outside"}
+        assert await as_process(here, body) == {"hello": "inside"}
+        with pytest.raises(Error, match="no way") as raised:
+            await here.node.execute(fail, "NOT_FOUND", "no way")
+        assert (raised.value.kind, raised.value.retryable) == (NOT_FOUND, False)
+
+
+async def test_w30_cancelled_execute_leaves_the_durable_process_alone(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        named = here.node.spawner(name=here.new_id())
+        with trio.move_on_after(0.2):
+            await named.execute(wait_for_finish)
+        assert named.name is not None
+        pid = PID("default", "temporal", named.name)
+        assert await here.node.send(pid, "finish", 5)
+        assert await here.portal.call(here.handle(pid).result) == 5
+
+
+async def test_continue_as_new_and_retries_are_followed_to_the_end(temporal_address: str) -> None:
+    retry = {"temporal.workflow.retry_policy": {"initial_interval": 10}}
+    async with outside(temporal_address, app) as here:
+        assert (await as_process(here, watched_end, again, 5)).result.value == 7
+        assert (await as_process(here, partial(watched_end, options=retry), fail_until, 3)).result.value == 3
+        assert await here.node.execute(again, 3) == 7
+
+
+# Monitors
+
+
+async def test_w31_monitor_after_the_start_and_of_a_closed_process(temporal_address: str) -> None:
+    async def body() -> list[Any]:
+        pid = await actors.spawn(wait_for_finish)
+        first = await actors.monitor(pid)
+        second = await actors.monitor(pid)
+        await actors.send(pid, "finish", "x")
+        events = [await next_exit(), await next_exit()]
+        assert {event.ref for event in events} == {first, second}
+        await actors.monitor(pid)
+        events.append(await next_exit())
+        return [(event.reason, event.result.value) for event in events]
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == [("normal", "x")] * 3
+
+
+async def test_w31_monitor_of_nothing_is_noproc(temporal_address: str) -> None:
+    async def body(pid: PID) -> Any:
+        await actors.monitor(pid)
+        event = await next_exit()
+        assert event.result.error is not None
+        return event.pid == pid, event.reason, event.result.error.kind
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body, PID("default", "temporal", "nobody")) == (
+            True,
+            "noproc",
+            NOT_FOUND,
+        )
+
+
+async def test_w31_monitor_means_the_process_of_now_and_not_a_later_one_of_its_id(
+    temporal_address: str,
+) -> None:
+    async def body(name: str) -> Any:
+        named = actors.spawner(name=name)
+        pid = await named.spawn(wait_for_finish)
+        await actors.send(pid, "finish", 1)
+        await actors.monitor(pid)
+        assert (await next_exit()).result.value == 1
+        await named.spawn(wait_for_finish)
+        await actors.monitor(pid)
+        await actors.send(pid, "finish", 2)
+        return (await next_exit()).result.value
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body, here.new_id()) == 2
+
+
+async def test_w34_nothing_comes_after_unmonitor(temporal_address: str) -> None:
+    async def body() -> Any:
+        pid = await actors.spawn(wait_for_finish)
+        ref = await actors.monitor(pid)
+        await actors.monitor(pid)
+        await actors.unmonitor(ref)
+        await actors.unmonitor(pid)
+        kept = await actors.spawn(wait_for_finish)
+        await actors.monitor(kept)
+        await actors.send(pid, "finish")
+        await actors.monitor(pid)
+        assert (await next_exit()).pid == pid
+        await actors.send(kept, "finish")
+        event = await next_exit()
+        return event.pid == kept, (await actors.select(actors.events(), default=True)).channel
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == (True, None)
+
+
+async def test_monitor_by_a_durable_process_of_a_local_one(temporal_address: str) -> None:
+    async def watched() -> str:
+        await actors.listen("go").receive()
+        return "the value"
+
+    async with outside(temporal_address, app) as here:
+        pid = await here.node.spawn(watched, on="trio")
+        watcher = await here.node.spawn(monitor_it, pid)
+        while not (await here.node.describe(pid)).watchers:
+            await trio.sleep(0.01)
+        await here.node.send(pid, "go")
+        found = await here.portal.call(here.handle(watcher).result)
+        assert found == [pid, "normal", "the value", None]
+
+
+# Links
+
+
+async def test_w32_linked_process_that_is_terminated_comes_as_link_down(temporal_address: str) -> None:
+    async def body() -> Any:
+        actors.set_options(trap_links=True)
+        pid = await actors.spawn(sleeper)
+        await actors.link(pid)
+        await actors.terminate(pid, "why not")
+        event = await next_event()
+        assert isinstance(event, LinkDown)
+        assert event.result.error is not None
+        return event.pid == pid, event.reason, event.result.error.kind
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == (True, "terminated", CANCELED)
+
+
+async def test_w32_link_after_a_normal_end_has_no_effect(temporal_address: str) -> None:
+    async def body() -> Any:
+        actors.set_options(trap_links=True)
+        pid = await actors.spawn_linked(wait_for_finish)
+        await actors.monitor(pid)
+        await actors.send(pid, "finish")
+        event = await next_event()
+        return type(event).__name__, (await actors.select(actors.events(), default=True)).channel
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ("Exit", None)
+
+
+async def test_w32_link_to_a_dead_or_missing_process_acts_as_noproc(temporal_address: str) -> None:
+    async def body(here: Outside) -> Any:
+        actors.set_options(trap_links=True)
+        pid = await actors.spawn_monitored(hello)
+        await next_exit()
+        await actors.link(pid)
+        dead = await next_event()
+        await actors.link(PID("default", "temporal", here.new_id()))
+        missing = await next_event()
+        assert isinstance(dead, LinkDown)
+        assert isinstance(missing, LinkDown)
+        return dead.pid == pid, dead.reason, missing.reason
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body, here) == (True, "noproc", "noproc")
+
+
+async def test_w33_failure_of_a_durable_process_ends_the_linked_local_one(temporal_address: str) -> None:
+    async def linked() -> None:
+        await actors.spawn_linked(fail, "CONFLICT", "no way")
+        await actors.sleep("1h")
+
+    async def body() -> Any:
+        await actors.spawn_monitored(linked)
+        event = await next_exit()
+        assert event.result.error is not None
+        return event.reason, event.result.error.kind
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ("link_down", "CONFLICT")
+
+
+@pytest.mark.parametrize("trap", [False, True])
+async def test_w33_death_of_a_local_process_reaches_the_linked_durable_one(
+    temporal_address: str, trap: bool
+) -> None:
+    async def linked() -> None:
+        await actors.listen("linked").receive()
+        raise Error("local failure", kind="CONFLICT")
+
+    async def body() -> Any:
+        local = await actors.spawn(linked)
+        durable = await actors.spawn_monitored(link_to, local, trap)
+        event = await next_exit()
+        assert event.pid == durable
+        if trap:
+            return event.result.value == [local, "error"]
+        assert event.result.error is not None
+        return event.reason == "link_down" and event.result.error.kind == "CONFLICT"
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body)
+
+
+async def test_w33_local_process_links_and_dies(temporal_address: str) -> None:
+    async def linked(durable: PID) -> None:
+        await actors.link(durable)
+        raise Error("local failure", kind="CONFLICT")
+
+    async def body() -> Any:
+        durable = await actors.spawn_monitored(sleeper)
+        await actors.spawn(linked, durable)
+        return (await next_exit()).reason
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == "link_down"
+
+
+async def test_w34_unlinked_processes_do_not_hear_of_each_other(temporal_address: str) -> None:
+    async def linked(durable: PID) -> None:
+        await actors.link(durable)
+        await actors.unlink(durable)
+        raise Error("local failure")
+
+    async def body() -> Any:
+        actors.set_options(trap_links=True)
+        durable = await actors.spawn(wait_for_finish)
+        await actors.link(durable)
+        await actors.unlink(durable)
+        other = await actors.spawn_monitored(linked, durable)
+        assert (await next_exit()).pid == other
+        await actors.monitor(durable)
+        await actors.send(durable, "finish", "alive")
+        event = await next_exit()
+        again = await actors.spawn(sleeper)
+        await actors.link(again)
+        await actors.unlink(again)
+        await actors.monitor(again)
+        await actors.terminate(again)
+        return event.result.value, type(await next_event()).__name__
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ("alive", "Exit")
+
+
+# Ending
+
+
+async def test_w35_terminate_is_forced_and_says_why(temporal_address: str) -> None:
+    async def body() -> Any:
+        pid = await actors.spawn_monitored(stubborn)
+        assert await actors.terminate(pid, "enough")
+        event = await next_exit()
+        assert event.result.error is not None
+        assert not await actors.terminate(pid)
+        return event.reason, event.result.error.kind, event.result.error.message
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ("terminated", CANCELED, "terminated: enough")
+        assert not await here.node.terminate(PID("default", "temporal", here.new_id()))
+
+
+async def test_w36_cancel_is_an_event_with_reason_sender_and_deadline(temporal_address: str) -> None:
+    async def body() -> Any:
+        pid = await actors.spawn_monitored(polite)
+        assert await actors.cancel(pid, "5s", "closing time")
+        event = await next_exit()
+        return event.reason, event.result.value, actors.self_pid()
+
+    async with outside(temporal_address, app) as here:
+        reason, (why, by, due), me = await as_process(here, body)
+        assert (reason, why, by) == ("normal", "closing time", me)
+        assert 4 < due <= 5
+
+
+async def test_w36_deadline_terminates_who_does_not_stop(temporal_address: str) -> None:
+    async def body() -> Any:
+        pid = await actors.spawn_monitored(stubborn)
+        await actors.cancel(pid, "100ms")
+        event = await next_exit()
+        assert event.result.error is not None
+        assert "did not stop within" in event.result.error.message
+        return event.reason, event.result.error.kind
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ("terminated", CANCELED)
+
+
+async def test_w36_process_that_reads_no_events_is_cancelled_at_its_next_await(temporal_address: str) -> None:
+    async def body() -> Any:
+        pid = await actors.spawn_monitored(cleans_up, actors.self_pid())
+        await actors.cancel(pid, reason="now")
+        event = await next_exit()
+        assert event.result.error is not None
+        return event.reason, event.result.error.kind, (await actors.inbox().receive()).topic
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ("cancelled", CANCELED, "cleaned")
+
+
+async def test_w36_cancel_of_nothing_is_false(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        nobody = PID("default", "temporal", here.new_id())
+        assert not await here.node.cancel(nobody)
+        assert not await here.node.cancel(nobody, "5s")
+
+
+async def command(*args: str, address: str) -> None:
+    """The `temporal` command, as a stranger uses it."""
+    await trio.run_process(
+        [
+            await find_temporal(),
+            "workflow",
+            *args,
+            "--address",
+            address,
+            "--namespace",
+            "default",
+            "--disable-config-file",
+        ],
+        capture_stdout=True,
+        capture_stderr=True,
+        env={**os.environ, "HOME": "/nonexistent"},
+    )
+
+
+async def test_w36_cancel_from_the_command_line_is_the_same_event(temporal_address: str) -> None:
+    async def body() -> Any:
+        pid = await actors.spawn_monitored(polite)
+        await command("cancel", "--workflow-id", pid.id, address=temporal_address)
+        return (await next_exit()).result.value
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == ["", None, None]
+
+
+async def test_signals_from_the_command_line_are_messages(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        pid = await here.node.spawn(collect, 3)
+        for number, given in enumerate(('{"x":1}', "[1,2]", '"text"')):
+            await command(
+                *("signal", "--workflow-id", pid.id, "--name", f"topic-{number}", "--input", given),
+                address=temporal_address,
+            )
+        assert await here.portal.call(here.handle(pid).result) == [
+            ["topic-0", {"x": 1}, None],
+            ["topic-1", [1, 2], None],
+            ["topic-2", "text", None],
+        ]
+
+
+# Looking in
+
+
+async def test_describe_tells_what_the_server_and_the_process_know(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        pid = await here.node.spawner().with_message("a", 1).with_message("b", 2).spawn(wait_for_finish)
+        found = await here.node.describe(pid)
+        assert (found.pid, found.entry, found.status) == (pid, "out:wait_for_finish", "running")
+        assert found.details["task_queue"] == here.task_queue
+        assert found.details["history_length"] >= 3
+        await here.node.send(pid, "finish")
+        await here.portal.call(here.handle(pid).result)
+        found = await here.node.describe(pid)
+        assert found.status == "completed"
+        with pytest.raises(Error) as raised:
+            await here.node.describe(PID("default", "temporal", here.new_id()))
+        assert raised.value.kind == NOT_FOUND
+
+
+async def test_calls_and_messages_between_plain_code_and_a_durable_process(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        pid = await here.node.spawn(echo_calls)
+        assert await here.node.call(pid, "x", {"deep": [1, (2, 3)]}) == {"deep": [1, (2, 3)]}
+        assert await here.node.send(pid, "stop")
+        await here.portal.call(here.handle(pid).result)
+        assert not await here.node.send(pid, "late")
+        with pytest.raises(Error) as raised:
+            await here.node.call(pid, "late")
+        assert raised.value.kind in (NOT_FOUND, actors.UNAVAILABLE)
+
+
+# The watch service
+
+
+class Requests:
+    """Counts what is asked of the server, by the name of the request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts: Counter[str] = Counter()
+        original = ServiceClient.__subclasses__()[0]._rpc_call  # type: ignore[attr-defined]
+
+        async def counted(client: Any, rpc: str, *args: Any, **kwargs: Any) -> Any:
+            self.counts[rpc] += 1
+            return await original(client, rpc, *args, **kwargs)
+
+        monkeypatch.setattr(ServiceClient.__subclasses__()[0], "_rpc_call", counted)
+
+
+async def test_two_hundred_are_started_watched_and_ended_by_one_node(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(monkeypatch)
+
+    async def body(count: int) -> Any:
+        pids: list[PID] = []
+
+        async def start() -> None:
+            pids.append(await actors.spawn_monitored(wait_for_finish))
+
+        for _ in range(count):
+            actors.start_soon(start)
+        while len(pids) < count:
+            await actors.sleep("10ms")
+        # They are watched now, and nothing happens: only the feed asks, and that not for each.
+        await trio.sleep(0.6)
+        requests.counts.clear()
+        await trio.sleep(2.1)
+        idle = dict(requests.counts)
+        ends: Counter[str] = Counter()
+
+        async def end(number: int, pid: PID) -> None:
+            if number % 2:
+                await actors.terminate(pid)
+            else:
+                await actors.send(pid, "finish", number)
+
+        for number, pid in enumerate(pids):
+            actors.start_soon(end, number, pid)
+        seen: set[PID] = set()
+        for _ in range(count):
+            event = await next_exit()
+            seen.add(event.pid)
+            ends[event.reason] += 1
+        assert (await actors.select(actors.events(), default=True)).channel is None
+        return idle, ends, len(seen)
+
+    with trio.fail_after(60):
+        async with outside(temporal_address, app, patience=60) as here:
+            idle, ends, seen = await as_process(here, body, 200)
+            assert idle.pop("list_workflow_executions") <= 5
+            assert sum(idle.values()) == 0
+            assert ends == {"normal": 100, "terminated": 100}
+            assert seen == 200
+
+
+async def test_feed_follows_retries_and_continue_as_new_and_reads_no_later_run(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_watch, "MOST_POLLS", 0)
+    retry = {"temporal.workflow.retry_policy": {"initial_interval": 10}}
+
+    async def body(name: str) -> Any:
+        values: list[Any] = []
+        pid = await actors.spawn_monitored(again_when_told, 2)
+        for _ in range(3):
+            await actors.send(pid, "next")
+        values.append((await next_exit()).result.value)
+        values.append((await watched_end(fail_until, 3, options=retry)).result.value)
+        values.append((await watched_end(hello)).result.value)
+        spawner = actors.spawner(
+            name=name, options={"temporal.workflow.id_conflict_policy": "terminate_existing"}
+        )
+        await spawner.spawn_monitored(sleeper)
+        later = await spawner.spawn(sleeper)
+        values.append((await next_exit()).reason)
+        ref = await actors.monitor(later)
+        await actors.unmonitor(ref)
+        await actors.terminate(later)
+        return values
+
+    async with outside(temporal_address, app) as here:
+        found = await as_process(here, body, here.new_id())
+        assert found == ["done", 3, {"hello": "world"}, "terminated"]
+
+
+async def test_closed_bridge_tells_watchers_that_there_is_no_connection(
+    temporal_address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    told: list[Any] = []
+    watching = trio.Event()
+
+    async def watcher() -> None:
+        await actors.spawn_monitored(sleeper)
+        watching.set()
+        told.append((await next_exit()).reason)
+
+    async with actors.Node("outer") as node:
+        async with outside(temporal_address, app, node=node) as here:
+            pid = await here.node.spawn(watcher, on="trio")
+            await watching.wait()
+        while not told:
+            await trio.sleep(0.01)
+        assert told == ["noconnection"]
+        with pytest.raises(Error):
+            await node.spawn(hello)
+        assert pid.node == node.name
+    assert not caplog.records
