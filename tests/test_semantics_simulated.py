@@ -47,7 +47,7 @@ def lose_a_wake_up(patch: pytest.MonkeyPatch) -> None:
 
     def lose(self: Channel[Any], value: Any) -> None:
         """A value that is given while somebody waits stays in the buffer."""
-        if not isinstance(self, Queue) and self._receivers is not None and self._receivers.first is not None:
+        if not isinstance(self, Queue) and self._receivers is not None:
             receivers, self._receivers = self._receivers, None
             give(self, value)
             self._receivers = receivers
