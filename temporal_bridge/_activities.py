@@ -25,8 +25,9 @@ from temporal_bridge._host import TemporalHost
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._receive import receive
+from temporal_bridge._remote_monitors import RemoteMonitors
 from temporal_bridge._wire import Item, Mark, Received
-from temporal_bridge._workflow_host import DURABLE, TERMINATE_WORKFLOW, WATCH
+from temporal_bridge._workflow_host import DURABLE, LEASE, TERMINATE_WORKFLOW, WATCH
 
 _HEARTBEAT = 1.0
 
@@ -43,10 +44,11 @@ class Activities:
         self._host = host
         self._nodes = nodes
         self._received = Received()
+        self._monitors = RemoteMonitors(host)
 
     def for_node(self) -> list[Callable[..., Any]]:
         """What the node's own task queue serves."""
-        return [self.deliver, self.watch]
+        return [self.deliver, self.watch, self.lease]
 
     def for_worker(self) -> list[Callable[..., Any]]:
         """What the task queue of a worker serves."""
@@ -67,6 +69,13 @@ class Activities:
     async def _receive(self, kernel: Kernel, item: Item) -> bool:
         assert item.target is not None
         target = PID.parse(item.target)
+        if item.topic in (wire.MONITOR, wire.UNMONITOR):
+            by, number = PID.parse(item.values[0]), item.values[1]
+            if item.topic == wire.MONITOR:
+                await self._monitors.add(kernel, target, by, number)
+            else:
+                self._monitors.remove(kernel, target, by, number)
+            return True
         taken = receive(kernel, target, item)
         if item.topic == wire.LINK and taken:
             by = PID.parse(item.values[0])
@@ -92,6 +101,13 @@ class Activities:
             waiting.cancel()
         event = waiting.result()
         return event.reason, event.result
+
+    @activity.defn(name=LEASE)
+    async def lease(self, node: str) -> None:
+        """Tell that this node is alive, for as long as it is."""
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_HEARTBEAT)
 
     async def _end_of(self, target: PID) -> Exit:
         exits: Queue[Exit] = Queue()

@@ -256,6 +256,17 @@ class TemporalHost:
 
         self.watches.watch_soon(target, ref, ended)
 
+    def bring_exit(self, target: PID, item: Item) -> None:
+        """Tell a durable process of an end here, after what was sent to it before. Does not wait."""
+        if self.closed:
+            return
+        try:
+            size = payload_size(self._converter, item.values, "the result")
+        except Error as error:  # the watcher is told so (semantics 5)
+            item = item._replace(values=[*item.values[:3], Result(error=error)])
+            size = 1000
+        self._outbox(target).post(item, size)
+
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
         self._forget_link(target, by)

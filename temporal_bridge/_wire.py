@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from temporalio.api.common.v1 import Payload
 
-from actors import PID, Error, Message, Reason, ReplyTo, Result
+from actors import PID, Error, Exit, Message, Reason, ReplyTo, Result
 from temporal_bridge._converter import MsgpackPayloadConverter, pack
 
 HEADER: Final = "everproc"
@@ -27,6 +27,9 @@ LINK_DOWN: Final = "@link_down"
 TERMINATE: Final = "@terminate"
 CANCEL: Final = "@cancel"
 DEADLINE: Final = "@deadline"
+MONITOR: Final = "@monitor"
+UNMONITOR: Final = "@unmonitor"
+EXIT: Final = "@exit"
 
 DELIVER: Final = "@deliver"
 """The activity that brings a batch to a process of a node."""
@@ -102,6 +105,16 @@ def link_down_item(by: PID, reason: Reason, result: Result) -> Item:
     return Item(LINK_DOWN, [str(by), reason, result.error])
 
 
+def monitor_item(topic: str, by: PID, number: int) -> Item:
+    """`@monitor` or `@unmonitor`; the number is that of the watch there."""
+    return Item(topic, [str(by), number])
+
+
+def exit_item(number: int, event: Exit) -> Item:
+    """The end of a process, for the watch of a number elsewhere."""
+    return Item(EXIT, [str(event.pid), number, event.reason, event.result])
+
+
 # Headers
 
 outgoing: ContextVar[Mapping[str, Payload] | None] = ContextVar("everproc_outgoing", default=None)
@@ -109,6 +122,10 @@ outgoing: ContextVar[Mapping[str, Payload] | None] = ContextVar("everproc_outgoi
 
 incoming: ContextVar[Mapping[str, Any] | None] = ContextVar("everproc_incoming", default=None)
 """The header of the signal or activity that is being handled."""
+
+
+eager: ContextVar[bool] = ContextVar("everproc_eager", default=True)
+"""Whether the next activity may start on the worker that asks for it, without a way through the task queue."""
 
 
 def to_header(facts: Mapping[str, Any]) -> dict[str, Payload]:

@@ -351,9 +351,9 @@ def _function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
             function = getattr(function, part)
     except Exception as error:  # whatever a module raises; left alone, Temporal would try for ever
         raise Error(
-            f"entry={entry.id!r} cannot be run: module {module} cannot be imported in Temporal's sandbox"
-            f" ({type(error).__name__}: {error}): keep processes in modules that do nothing at import and import nothing"
-            " that does, or use Worker(sandbox=False)",
+            f"entry={entry.id!r} cannot be run: Temporal's sandbox cannot import module {module}"
+            f" ({type(error).__name__}: {error}): keep processes in modules that do nothing at import,"
+            " and import none that does, or use Worker(sandbox=False)",
             kind=INVALID,
             details={"entry": entry.id, "module": module},
         ) from error

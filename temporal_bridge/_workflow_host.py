@@ -41,7 +41,7 @@ from actors import (
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import exit_of, from_failure
-from temporal_bridge._options import StartOptions, to_temporal
+from temporal_bridge._options import StartOptions, activity_retry_policy
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._wire import Item, Mark
 from temporal_bridge._workers import known, node_queue
@@ -54,6 +54,9 @@ DURABLE = "temporal"
 
 WATCH = "@watch"
 """The activity that waits for the end of a process elsewhere."""
+
+LEASE = "@lease"
+"""The activity that runs for as long as a node is alive."""
 
 TERMINATE_WORKFLOW = "@terminate_workflow"
 """The activity that terminates another workflow: no command of Temporal does."""
@@ -83,10 +86,9 @@ class _Stream:
 class _End:
     """Who waits for the end of one process."""
 
+    number: int
+    sinks: dict[MonitorRef, Callable[[Exit], None]]
     task: asyncio.Task[None] | None = None
-    sinks: dict[MonitorRef, Callable[[Exit], None]] = attrs.field(
-        factory=dict[MonitorRef, Callable[[Exit], None]]
-    )
 
 
 class WorkflowHost:
@@ -112,6 +114,7 @@ class WorkflowHost:
         self._children: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
         self._ends: dict[PID, _End] = {}
         self._links: dict[PID, MonitorRef] = {}
+        self._leases: set[str] = set()
         self._task = 0
         self._bytes = 0
         self.suspended = False
@@ -378,17 +381,39 @@ class WorkflowHost:
 
         return await self._ask(cancel())
 
+    # Watches: of a child natively; of another durable process by an activity that waits for its end; of a local one by
+    # a monitor at its node, which sends the exit, and a lease that says whether the node is alive.
+
     async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """As `Host.watch`: a child natively, any other process by an activity that waits for its end."""
-        self.resume_watch(target, ref, sink)
+        """As `Host.watch`. All watches of one target share a wait."""
+        end = self._ends.get(target)
+        if end is not None:
+            end.sinks[ref] = sink
+            return
+        end = self._new_end(target, ref, sink)
+        if target.host == DURABLE:
+            end.task = self._start(self._wait_for(target, end))
+        elif await self._to(target, wire.monitor_item(wire.MONITOR, self._pid, end.number)):
+            self._hold(target.node)
+        else:
+            self._ended(target, end, "noconnection", gone(target, "noconnection"))
 
     def resume_watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """Watch, also again after the workflow has continued as new. All watches of one target share a wait."""
+        """Watch again after the workflow has continued as new."""
         end = self._ends.get(target)
-        if end is None:
-            end = self._ends[target] = _End()
+        if end is not None:
+            end.sinks[ref] = sink
+            return
+        end = self._new_end(target, ref, sink)
+        if target.host == DURABLE:
             end.task = self._start(self._wait_for(target, end))
-        end.sinks[ref] = sink
+        else:
+            self._post(target, wire.monitor_item(wire.MONITOR, self._pid, end.number))
+            self._hold(target.node)
+
+    def _new_end(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> _End:
+        end = self._ends[target] = _End(self._kernel.next_number(), {ref: sink})
+        return end
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`. The last one ends the wait, but not that for a child: that would cancel the child."""
@@ -398,9 +423,17 @@ class WorkflowHost:
         del self._ends[target]
         if end.task is not None:
             end.task.cancel()
+        if target.host != DURABLE and not self._scheduler.evicted:
+            self._post(target, wire.monitor_item(wire.UNMONITOR, self._pid, end.number))
 
-    async def _wait_for(self, target: PID, end: _End) -> None:
-        reason, result = await self._end_of(target)
+    def receive_exit(self, pid: str, reason: Reason, result: Result) -> None:
+        """The node of a local process tells of its end."""
+        target = PID.parse(pid)
+        end = self._ends.get(target)
+        if end is not None:  # whatever its number: that of the run before counts as well
+            self._ended(target, end, reason, result)
+
+    def _ended(self, target: PID, end: _End, reason: Reason, result: Result) -> None:
         if self.suspended or self._ends.get(target) is not end:
             return
         del self._ends[target]
@@ -409,24 +442,51 @@ class WorkflowHost:
         for ref, sink in end.sinks.items():
             sink(Exit(target, ref, reason, result))
 
+    def _hold(self, node: str) -> None:
+        """Watch that a node is alive, from now to the end of this process."""
+        if node not in self._leases:
+            self._leases.add(node)
+            _ = self._start(self._lease(node))
+
+    async def _lease(self, node: str) -> None:
+        try:
+            await workflow.execute_activity(
+                LEASE,
+                args=[node],
+                task_queue=node_queue(node),
+                start_to_close_timeout=_FOR_EVER,
+                schedule_to_start_timeout=_AT_MOST / 3,
+                heartbeat_timeout=_ALIVE,
+                retry_policy=_ONCE,
+            )
+        except ActivityError:
+            pass
+        if self.suspended:
+            return
+        self._leases.discard(node)
+        for target, end in list(self._ends.items()):
+            if target.node == node and target.host != DURABLE:
+                self._ended(target, end, "noconnection", gone(target, "noconnection"))
+        for target, ref in list(self._links.items()):
+            if target.node == node and target.host != DURABLE:
+                del self._links[target]
+                self._kernel.signal_link_down(ref.owner, target, "noconnection", gone(target, "noconnection"))
+
+    async def _wait_for(self, target: PID, end: _End) -> None:
+        self._ended(target, end, *await self._end_of(target))
+
     async def _end_of(self, target: PID) -> tuple[Reason, Result]:
-        child = self._children.get(target.id) if target.host == DURABLE else None
+        child = self._children.get(target.id)
         try:
             if child is not None:
                 return "normal", Result(await child)
-            queue = workflow.info().task_queue if target.host == DURABLE else node_queue(target.node)
             reason, result = await workflow.execute_activity(
                 WATCH,
                 args=[str(target)],
-                task_queue=queue,
                 start_to_close_timeout=_FOR_EVER,
-                schedule_to_start_timeout=None if target.host == DURABLE else _AT_MOST / 3,
                 heartbeat_timeout=_ALIVE,
-                retry_policy=None if target.host == DURABLE else _ONCE,
             )
         except ActivityError as failure:
-            if target.host != DURABLE and isinstance(failure.cause, TimeoutError):
-                return "noconnection", gone(target, "noconnection")
             return "noconnection", Result(error=from_failure(failure))
         except Exception as failure:  # noqa: BLE001 - of a child: whatever it is, it is how it ended
             reason, error = exit_of(failure)
@@ -450,6 +510,9 @@ class WorkflowHost:
         if target in self._links:
             return
         ref = self._links[target] = MonitorRef(by, self._kernel.next_number())
+        if target.host != DURABLE:
+            self._hold(target.node)  # the end itself comes as the signal of the link
+            return
 
         def ended(event: Exit) -> None:
             self._links.pop(target, None)
@@ -504,13 +567,14 @@ class WorkflowHost:
         size = payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
         await self._room(size)
         wire.outgoing.set(wire.to_header({"context": dict(call.context), "caller": str(self._pid)}))
+        wire.eager.set(not options.disable_eager_execution)
         if entry.local:
             return await workflow.start_local_activity(entry.id, args=args, **_common(options))
         return await workflow.start_activity(
             entry.id,
             args=args,
             task_queue=options.task_queue or _queue_of(entry),
-            heartbeat_timeout=_delta(options.heartbeat_timeout),
+            heartbeat_timeout=_delta(options.heartbeat_timeout) or (_ALIVE * 2 if entry.activity else None),
             **_common(options),
         )
 
@@ -557,7 +621,7 @@ def _common(options: CallOptions) -> dict[str, Any]:
         "start_to_close_timeout": _delta(options.start_to_close_timeout) or _START_TO_CLOSE,
         "schedule_to_close_timeout": _delta(options.schedule_to_close_timeout),
         "schedule_to_start_timeout": _delta(options.schedule_to_start_timeout),
-        "retry_policy": None if options.retry_policy is None else to_temporal(options.retry_policy),
+        "retry_policy": activity_retry_policy(options.retry_policy),
         "activity_id": options.id,
         "cancellation_type": cancellation.WAIT_CANCELLATION_COMPLETED
         if options.wait_for_cancellation

@@ -220,7 +220,7 @@ async def test_messages_sent_before_the_end_arrive_although_nobody_waited_for_th
 async def test_messages_between_processes_gather_into_few_events(here: Outside) -> None:
     target = await here.node.spawn(collect_numbers, 1000)
     await here.node.execute(send_and_wait, target, 1000)
-    assert await result(here, target) == list(range(1000))
+    assert sorted(await result(here, target)) == list(range(1000))  # of tasks side by side
     events = await here.history(target)
     signals = [event for event in events if event.HasField("workflow_execution_signaled_event_attributes")]
     assert len(signals) <= 3

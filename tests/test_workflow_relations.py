@@ -96,7 +96,9 @@ async def test_w29_bug_in_a_child_is_internal(here: Outside) -> None:
 
 
 @pytest.mark.parametrize("kind", ["system", "keyboard", "base"])
-async def test_any_exception_ends_a_durable_process_and_leaves_the_worker_alive(here: Outside, kind: str) -> None:
+async def test_any_exception_ends_a_durable_process_and_leaves_the_worker_alive(
+    here: Outside, kind: str
+) -> None:
     event = await end_of(here, await here.node.spawn(exits_hard, kind))
     assert event.reason == "error"
     assert await here.node.execute(returns, 1) == 1
@@ -164,7 +166,12 @@ async def test_w31_monitor_from_inside_of_durable_and_local_processes(here: Outs
     for value, reason in (("good", "normal"), ("bad", "error")):
         target = await here.node.spawn(local, value, on="trio")
         found = await here.node.execute(monitors, target)
-        expected = [target, reason, value if reason == "normal" else None, "CONFLICT" if reason == "error" else None]
+        expected = [
+            target,
+            reason,
+            value if reason == "normal" else None,
+            "CONFLICT" if reason == "error" else None,
+        ]
         assert found == [expected, True]
 
 
@@ -209,8 +216,7 @@ async def test_w33_without_trap_links_the_failure_spreads_in_both_directions(her
     async def local(partner: PID | None) -> None:
         if partner is not None:
             await actors.link(partner)
-        await actors.inbox().receive()
-        await actors.inbox().receive()
+        await actors.listen("never").receive()
 
     # A local process dies, and the durable one with it.
     target = await here.node.spawn(local, None, on="trio")
