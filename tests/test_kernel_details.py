@@ -19,6 +19,7 @@ from actors import (
     Message,
     MonitorRef,
     Picked,
+    Queue,
     Reason,
     Result,
     exit_sink,
@@ -142,6 +143,36 @@ def test_deadline_of_a_cancel_outlasts_an_upgrade() -> None:
     assert not kernel.search.timers
 
 
+@pytest.mark.parametrize("ended_by", ["its function", "a terminate"])
+def test_task_that_is_started_while_its_process_unwinds_does_not_run(ended_by: str) -> None:
+    kernel = SearchingKernel()
+    ran: list[str] = []
+
+    async def too_late() -> None:
+        ran.append("it ran")
+        await actors.inbox().receive()
+
+    async def starts_another() -> None:
+        try:
+            await actors.sleep("1h")
+        finally:
+            actors.start_soon(too_late)
+
+    async def main() -> None:
+        if ended_by == "a terminate":
+            await starts_another()
+        actors.start_soon(starts_another)
+        await actors.sleep("1s")
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    if ended_by == "a terminate":
+        kernel.at_once(kernel.terminate(None, pid, ""))
+    finish(kernel)
+    assert kernel.exit_of(pid).reason == ("terminated" if ended_by == "a terminate" else "normal")
+    assert not ran
+
+
 # Channels
 
 
@@ -189,6 +220,13 @@ def test_select_without_a_channel_is_refused(cases: tuple[Any, ...]) -> None:
     assert task.owner.outcome[1].kind == actors.INVALID
 
 
+def test_refill_replaces_what_lay_in_a_queue() -> None:
+    queue: Queue[int] = Queue()
+    queue.put(1)
+    queue.refill([2, 3])
+    assert [queue.take() for _ in range(queue.unread)] == [2, 3]
+
+
 # Mailboxes
 
 
@@ -227,6 +265,24 @@ def test_unlisten_says_what_it_expects_instead_of_a_channel() -> None:
     with pytest.raises(actors.Error, match=r"^channel='a'.*expected a channel") as raised:
         Mailbox().unlisten("a")  # type: ignore[arg-type]
     assert raised.value.kind == actors.INVALID
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["", None, 7, PID("n.1", "search", "1")])
+def test_name_is_a_non_empty_string(name: Any) -> None:
+    kernel = SearchingKernel()
+
+    async def main() -> None:
+        for verb in (actors.names.register, actors.names.lookup, actors.names.unregister):
+            with pytest.raises(actors.Error, match=r"^name=.*expected a non-empty string") as raised:
+                await verb(name)
+            assert raised.value.kind == actors.INVALID
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.exit_of(pid).reason == "normal", kernel.exit_of(pid)
 
 
 # Relations
@@ -374,3 +430,61 @@ def test_process_that_is_ended_gets_the_value_on_its_way_and_no_more() -> None:
     kernel.search.run_all()
     assert seen == [0]
     assert channel.take() == 1
+
+
+# Calls
+
+
+async def answer_once() -> None:
+    message = await actors.inbox().receive()
+    await actors.reply(message, message.sender, message.reply_to)
+
+
+async def die_of_it() -> None:
+    await actors.inbox().receive()
+    raise ValueError("too hard a question")
+
+
+def test_call_leaves_no_timer_and_no_watcher_behind() -> None:
+    kernel = SearchingKernel()
+    server = kernel.put(answer_once)
+
+    async def main() -> Any:
+        sender, reply_to = await actors.call(server, "question")
+        assert not kernel.search.timers
+        return sender, reply_to.pid
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.exit_of(pid).result == Result((pid, pid))
+
+
+def test_call_from_outside_any_process_is_answered_to_the_node() -> None:
+    kernel = SearchingKernel()
+    server = kernel.put(answer_once)
+    task = kernel.search.run(kernel.calls.make, kernel.search, None, server, "question", None, 5.0)
+    kernel.search.run_all()
+    assert isinstance(task.owner, Alone)
+    assert task.owner.outcome is not None
+    kind, (sender, reply_to) = task.owner.outcome
+    assert (kind, sender, reply_to.pid) == ("value", None, kernel.pid)
+
+
+def test_call_of_a_process_that_dies_of_it_has_that_as_its_cause() -> None:
+    kernel = SearchingKernel()
+    server = kernel.put(die_of_it)
+
+    async def main() -> None:
+        with pytest.raises(actors.Error, match=r"ended \(error\) before it replied") as raised:
+            await actors.call(server, "question")
+        assert raised.value.kind == actors.UNAVAILABLE
+        assert raised.value.details == {"pid": str(server), "reason": "error", "topic": "question"}
+        assert "too hard a question" in str(raised.value.__cause__)
+        with pytest.raises(actors.Error, match="does not exist") as raised:
+            await actors.call(server, "question")
+        assert raised.value.kind == actors.NOT_FOUND
+        assert raised.value.details["reason"] == "noproc"
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.exit_of(pid).reason == "normal", kernel.exit_of(pid)

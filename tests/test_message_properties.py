@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from functools import partial
 from itertools import count
@@ -199,6 +200,8 @@ def test_call_gives_exactly_one_of_reply_death_and_timeout(
                 if waits:
                     assert taken
                     values.setdefault(message.payload, (answer, kernel.search.clock))
+            if plan.then != "go on":
+                ended[actors.self_pid()] = kernel.search.clock
             if plan.then == "crash":
                 raise ValueError("crash")
             if plan.then == "end":
@@ -208,6 +211,7 @@ def test_call_gives_exactly_one_of_reply_death_and_timeout(
 
     waiting: dict[int, float] = {}
     kinds: set[str] = set()
+    ended: dict[PID, float] = {}
 
     async def ask(asking: Asking, number: int) -> None:
         me, server = actors.self_pid(), servers[asking.server]
@@ -220,6 +224,7 @@ def test_call_gives_exactly_one_of_reply_death_and_timeout(
             if error.kind == actors.TIMEOUT:
                 assert number not in values or values[number][1] >= waiting[number]
                 assert kernel.search.clock >= waiting[number]
+                assert ended.get(server, math.inf) >= waiting[number]
             else:
                 assert number not in values
                 assert kernel.find(server) is server
