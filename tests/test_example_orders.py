@@ -1,12 +1,16 @@
 """The orders example: the whole program as a user runs it, and what its parts promise."""
 
 import ast
+import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from decimal import Decimal
@@ -86,6 +90,25 @@ class Example:
             out, err = program.communicate()
             return program.returncode, out, err
 
+    def left(self) -> list[str]:
+        """What is left of it: temporary files, and processes that have this program's environment."""
+        mark = f"TMPDIR={self.temporary}".encode()
+        left = [str(path) for path in self.temporary.rglob("*")]
+        for running in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (running / "environ").read_bytes():
+                    left.append((running / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        return left
+
+
+def wait_for(program: subprocess.Popen[str], text: str) -> str:
+    """The first line that has it."""
+    assert program.stdout is not None
+    for line in program.stdout:
+        if text in line:
+            return line
+    pytest.fail(f"{text!r} was never said: {program.communicate()[1]}")
+
 
 @pytest.fixture
 def example(tmp_path: Path) -> Example:
@@ -95,12 +118,8 @@ def example(tmp_path: Path) -> Example:
 # The program, in memory
 
 
-def test_forty_orders_in_memory_end_once_each_with_the_books_in_order(
-    example: Example, tmp_path: Path
-) -> None:
-    code, out, err = example.run("--in-memory", "--wait", "1ms", "--directory", str(tmp_path / "kept"))
-    assert (code, err) == (0, "")
-    database = tmp_path / "kept" / "shop.db"
+def check_forty(database: Path, out: str, host: str) -> None:
+    """All that is to be true of a run of the shipped file, from the database and the closing table."""
     outcomes = dict(rows(database, "SELECT order_id, step FROM outcomes"))
     assert len(outcomes) == rows(database, "SELECT count(*) FROM outcomes")[0][0] == 40
     for step, expected in FAIL_AT.items():
@@ -123,10 +142,18 @@ def test_forty_orders_in_memory_end_once_each_with_the_books_in_order(
         order_id, outcome, detail = row.split()[:3]
         if outcome == "completed":
             assert detail == tracking[order_id]
-        assert actors.PID.parse(row.split()[-1]).host == "trio"
+        assert actors.PID.parse(row.split()[-1]).host == host
     assert out.count(": approved\n") == len(LARGE) - 1
     assert out.count(": rejected\n") == 1
     assert "FAILED" not in out
+
+
+def test_forty_orders_in_memory_end_once_each_with_the_books_in_order(
+    example: Example, tmp_path: Path
+) -> None:
+    code, out, err = example.run("--in-memory", "--wait", "1ms", "--directory", str(tmp_path / "kept"))
+    assert (code, err) == (0, "")
+    check_forty(tmp_path / "kept" / "shop.db", out, "trio")
 
 
 def test_temporary_files_go_unless_they_are_to_be_kept(example: Example, tmp_path: Path) -> None:
@@ -173,19 +200,137 @@ def test_a_signal_in_the_middle_leaves_nothing(example: Example, number: signal.
     assert list(example.temporary.iterdir()) == []
 
 
+# The program, durably
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks for left processes in /proc")
+
+
+@needs_proc
+def test_forty_durable_orders_end_once_each_although_their_worker_is_killed(
+    example: Example, tmp_path: Path
+) -> None:
+    code, out, err = example.run("--directory", str(tmp_path / "kept"))
+    assert (code, err) == (0, ""), out
+    check_forty(tmp_path / "kept" / "shop.db", out, "temporal")
+    started = re.findall(r"the worker is OS process (\d+)", out)
+    worked = rows(
+        tmp_path / "kept" / "shop.db", "SELECT os_pid FROM calls GROUP BY os_pid ORDER BY min(number)"
+    )
+    assert [str(pid) for (pid,) in worked] == started
+    assert len(started) == 2
+    assert f"the worker, OS process {started[0]}, is dead: SIGKILL" in out
+    assert example.left() == []
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("the shop's database is", signal.SIGINT),
+        ("the Temporal server is", signal.SIGTERM),
+        ("the worker is", signal.SIGINT),
+        ("3/40", signal.SIGTERM),
+    ],
+)
+def test_a_signal_leaves_neither_server_nor_worker_nor_file(
+    example: Example, moment: str, number: signal.Signals
+) -> None:
+    with example.start() as program:
+        wait_for(program, moment)
+        program.send_signal(number)
+        _, err = program.communicate()
+    assert program.returncode == 128 + number
+    assert re.fullmatch(r"stopped by .*: nothing is left running\n", err)
+    assert example.left() == []
+
+
+@needs_proc
+def test_a_signal_while_the_worker_is_started_again_leaves_nothing(example: Example, tmp_path: Path) -> None:
+    orders = tmp_path / "orders.jsonl"
+    orders.write_bytes(line(id="1") + b"\n" + line(id="2", wait="1h"))
+    with example.start("--orders", str(orders)) as program:
+        wait_for(program, "starting another")
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate()
+    assert (program.returncode, err) == (130, "stopped by Ctrl-C: nothing is left running\n")
+    assert example.left() == []
+
+
+def test_a_run_that_was_stopped_goes_on_in_the_same_directory(example: Example, tmp_path: Path) -> None:
+    orders, kept = tmp_path / "orders.jsonl", tmp_path / "kept"
+    orders.write_bytes(line(id="1") + b"\n" + line(id="2", wait="4s"))
+    command = ("--orders", str(orders), "--directory", str(kept))
+    with example.start(*command) as program:
+        wait_for(program, "1/2")
+        program.send_signal(signal.SIGTERM)
+        program.communicate()
+    assert program.returncode == 143
+    code, out, err = example.run(*command)
+    assert (code, err) == (0, "")
+    assert "2 orders ended exactly once: 2 completed" in out
+    assert rows(kept / "shop.db", "SELECT count(*) FROM charges UNION SELECT count(*) FROM shipments") == [
+        (2,)
+    ]
+
+
+def test_a_signal_of_the_temporal_command_approves_an_order(example: Example, tmp_path: Path) -> None:
+    orders = tmp_path / "orders.jsonl"
+    orders.write_bytes(line(id="large", total=600))
+    with example.start("--manual-approval", "--orders", str(orders)) as program:
+        command = shlex.split(wait_for(program, "workflow signal"))
+        assert command[-4:] == ["--name", "approve", "--input", "true"]
+        assert "order-large" in command
+        subprocess.run(command, check=True, capture_output=True)
+        out, err = program.communicate()
+    assert (program.returncode, err) == (0, "")
+    assert "needs approval, approved, charged, shipped" in out
+
+
+def test_two_runs_on_one_server_do_not_meet(example: Example, tmp_path: Path, temporal_address: str) -> None:
+    orders = tmp_path / "orders.jsonl"
+    orders.write_bytes(line(id="1"))
+    pids = set()
+    for _ in range(2):
+        code, out, err = example.run("--address", temporal_address, "--orders", str(orders))
+        assert (code, err) == (0, "")
+        assert "1 orders ended exactly once: 1 completed" in out
+        pids.update(re.findall(r"\{default@temporal\|.*?\}", out))
+    assert len(pids) == 2
+
+
+def test_a_server_that_is_not_there_is_one_clear_error_soon(example: Example) -> None:
+    started = time.monotonic()
+    code, out, err = example.run("--address", "127.0.0.1:1")
+    assert code == 1
+    assert time.monotonic() - started < 30
+    assert err.startswith("error: no connection to Temporal at address='127.0.0.1:1'")
+    assert len(err.splitlines()) == 1
+    assert "worker" not in out
+    assert list(example.temporary.iterdir()) == []
+
+
 # Bad input
 
 
 def test_help_names_every_option(example: Example) -> None:
     code, out, err = example.run("--help")
     assert (code, err) == (0, "")
-    for option in ("--in-memory", "--orders", "--wait", "--directory", "--keep"):
+    for option in (
+        "--in-memory",
+        "--address",
+        "--manual-approval",
+        "--orders",
+        "--wait",
+        "--directory",
+        "--keep",
+    ):
         assert option in out
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (["--in-memory", "--address", "localhost:7233"], "--in-memory has no server"),
         (["--in-memori"], "unrecognized arguments: --in-memori"),
         (["--in-memory", "--wait", "5"], 'expected a duration such as "250ms"'),
         (["--in-memory", "--orders", "nowhere.jsonl"], "cannot read the orders: nowhere.jsonl: No such file"),
@@ -542,3 +687,30 @@ def test_halfway_is_called_once(database: Path) -> None:
     actors.run(office, [an_order(str(number)) for number in range(4)], Setting(database), halfway)
     assert len(calls) == 1
     assert calls[0] >= 2
+
+
+def test_a_dispatcher_started_anew_goes_on_with_the_open_orders(database: Path) -> None:
+    async def halfway() -> None:
+        await actors.terminate("dispatcher")
+
+    orders = [an_order(str(number), wait="50ms") for number in range(6)]
+    ended = actors.run(office, orders, Setting(database), halfway)
+    assert [end.order_id for end in ended] == [order["id"] for order in orders]
+    assert [claim for claim in check(database, ended) if claim.broken_by] == []
+
+
+def test_an_order_that_waits_for_approval_asks_the_new_dispatcher_again(database: Path) -> None:
+    async def newer(pid: actors.PID) -> None:
+        progress = actors.listen("progress")
+        await actors.send(pid, "dispatcher", actors.self_pid())
+        assert await progress.receive() == ("1", "needs approval")
+        await actors.send(pid, "approve")
+        assert await progress.receive() == ("1", "approved")
+
+    async def talk(pid: actors.PID) -> None:
+        progress = actors.listen("progress")
+        assert await progress.receive() == ("1", "reserved")
+        assert await progress.receive() == ("1", "needs approval")
+        await actors.spawn_linked(newer, pid)
+
+    assert played(database, an_order(total=Decimal(900)), talk)["status"] == "completed"
