@@ -13,7 +13,7 @@ from actors._errors import invalid
 
 
 class Source(Protocol):
-    """Where choices come from: `random.Random`, or Hypothesis's stand-in for one, which it can shrink."""
+    """Where choices come from, such as a `random.Random`."""
 
     def randrange(self, stop: int, /) -> int:
         """A number of 0 or more and below `stop`."""

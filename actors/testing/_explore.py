@@ -12,10 +12,10 @@ from hypothesis.control import current_build_context
 
 from actors._entries import check_async
 from actors._errors import invalid
-from actors.testing._decisions import Decisions, Source, seeded
+from actors.testing._decisions import Decisions, seeded
 from actors.testing._faults import Faults
 from actors.testing._search import policy
-from actors.testing._simulate import MAX_STEPS, Schedule, simulate
+from actors.testing._simulate import MAX_STEPS, Schedule, SimulationFailed, simulate
 
 Test = Callable[..., Any]
 
@@ -24,17 +24,17 @@ _AGAIN = "__everproc_again__"
 
 
 def schedules(search: str = "random") -> st.SearchStrategy[Schedule]:
-    """A strategy for schedules, which Hypothesis shrinks towards first come, first served, without faults.
+    """A strategy for schedules. Each is one number: a failing one is shortened by `Outcome.shortest`.
 
     Args:
         search: "random", "pct" or "delay", as for `simulate`.
     """
     policy(search, seeded(0))
 
-    def schedule(source: Any) -> Schedule:
-        return Schedule(search, _Bounded(source))
+    def schedule(seed: int) -> Schedule:
+        return Schedule(search, seeded(seed), label=f"seed {seed}")
 
-    return st.randoms(use_true_random=False).map(schedule)
+    return st.integers(0, 2**32 - 1).map(schedule)
 
 
 def faults(
@@ -49,20 +49,6 @@ def faults(
         slow=st.integers(0, slow),
         jump=st.integers(0, jump),
     )
-
-
-class _Bounded:
-    """Hypothesis's random source, which has choices for so many steps; after them, first come, first served."""
-
-    def __init__(self, source: Source, most: int = 1000) -> None:
-        self._source = source
-        self._left = most
-
-    def randrange(self, stop: int, /) -> int:
-        if self._left == 0:
-            return 0
-        self._left -= 1
-        return self._source.randrange(stop)
 
 
 def explore(
@@ -80,7 +66,7 @@ def explore(
         @explore(max_examples=500, faults=Faults(kill=1))
         async def test_no_money_is_lost(): ...
 
-    It goes above `@given`, whose arguments the test then gets. A failing schedule is shrunk, and told as a story.
+    It goes above `@given`, whose arguments the test then gets. A failing schedule is shortened, and told as a story.
 
     Args:
         max_examples: how many schedules are tried.
@@ -107,14 +93,16 @@ def explore(
             async def main() -> Any:
                 return await cast(Awaitable[Any], body(**arguments))
 
-            simulate(
+            outcome = simulate(
                 main,
                 schedule=schedule if again is None else Schedule(decisions=again),
                 faults=faults,
                 nodes=nodes,
                 functions=functions,
                 max_steps=max_steps,
-            ).check()
+            )
+            if outcome.failure is not None:
+                raise SimulationFailed(outcome, shorten=again is None) from outcome.error
 
         chosen = hypothesis.settings(settings, max_examples=max_examples, deadline=None)
         explored = chosen(

@@ -66,7 +66,7 @@ class Faults:
     def plan(self, source: Source) -> tuple[Fault, ...]:
         """When in a run which faults happen, and to whom, as far as they find a victim then.
 
-        A fault at step 0 does not happen, so that fewer are simpler, for Hypothesis to shrink to.
+        A fault at step 0 does not happen, so that some runs have fewer.
         """
         drawn = [
             Fault(source.randrange(2 << source.randrange(_DOUBLINGS + 1)), kind, source.randrange(64))

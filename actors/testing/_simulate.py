@@ -16,6 +16,7 @@ from actors.testing._decisions import Decisions, Recorder, Source, seeded
 from actors.testing._failures import Failure
 from actors.testing._faults import NO_FAULTS, Faults
 from actors.testing._search import policy
+from actors.testing._shrink import shortest
 from actors.testing._simulator import SimulatedScheduler, Simulator
 from actors.testing._trace import Entry, Trace, story
 
@@ -36,7 +37,23 @@ class Schedule:
 
 
 class SimulationFailed(AssertionError):
-    """A run has failed; the text is its story, and how to repeat it."""
+    """A run has failed. Its text is the story of `outcome`, after the search for a shorter one if there was to be one."""
+
+    def __init__(self, outcome: Outcome, shorten: bool = False) -> None:
+        AssertionError.__init__(self, outcome)
+        self._outcome = outcome
+        self._shorten = shorten
+
+    @property
+    def outcome(self) -> Outcome:
+        """The failed run. The search for a short one, some hundred runs, is made when somebody asks."""
+        if self._shorten:
+            self._shorten = False
+            self._outcome = self._outcome.shortest()
+        return self._outcome
+
+    def __str__(self) -> str:
+        return self.outcome.story()
 
 
 @attrs.frozen
@@ -54,6 +71,7 @@ class Outcome:
     steps: int
     time: float
     _trace: Trace = attrs.field(repr=False, alias="trace")
+    _again: Callable[[Decisions], Outcome] = attrs.field(repr=False, eq=False, alias="again")
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -81,8 +99,12 @@ class Outcome:
             SimulationFailed: with the story, when it did.
         """
         if self.failure is not None:
-            raise SimulationFailed(self.story()) from self.error
+            raise SimulationFailed(self) from self.error
         return self.result
+
+    def shortest(self) -> Outcome:
+        """A run that fails in the same way after fewer exceptions from first come, first served."""
+        return self if self.failure is None else shortest(self, self._again)
 
 
 def simulate(
@@ -132,21 +154,24 @@ def simulate(
         raise invalid("faults", faults, "a Faults")
     if not isinstance(max_steps, int) or isinstance(max_steps, bool) or max_steps < 1:
         raise invalid("max_steps", max_steps, "a whole number of 1 or more")
-    given = schedule.decisions
-    source = schedule.source
-    if given is not None:
-        choices, plan = None, given.faults
-    else:
-        source = source if source is not None else seeded(0)
-        plan = limits.plan(source)
-        choices = policy(schedule.search, source)
-    recorder = Recorder(given)
-    simulator = Simulator(recorder, choices, plan, limits, tuple(nodes), functions or {}, max_steps)
-    simulator.run(main, args)
-    return _outcome(simulator)
+
+    def run(schedule: Schedule) -> Outcome:
+        given = schedule.decisions
+        if given is not None:
+            choices, plan = None, given.faults
+        else:
+            source = schedule.source if schedule.source is not None else seeded(0)
+            plan = limits.plan(source)
+            choices = policy(schedule.search, source)
+        recorder = Recorder(given)
+        simulator = Simulator(recorder, choices, plan, limits, tuple(nodes), functions or {}, max_steps)
+        simulator.run(main, args)
+        return _outcome(simulator, lambda decisions: run(Schedule(decisions=decisions)))
+
+    return run(schedule)
 
 
-def _outcome(simulator: Simulator) -> Outcome:
+def _outcome(simulator: Simulator, again: Callable[[Decisions], Outcome]) -> Outcome:
     event, failure = simulator.exit, simulator.failure
     error = None if event is None else event.result.error
     if failure is None and error is not None:
@@ -159,6 +184,7 @@ def _outcome(simulator: Simulator) -> Outcome:
         steps=simulator.trace.step,
         time=simulator.scheduler.clock,
         trace=simulator.trace,
+        again=again,
     )
 
 
