@@ -18,11 +18,11 @@ from actors._channel import Channel, Filled, Lifelong
 from actors._description import Description
 from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
-from actors._errors import INVALID, Error, invalid
+from actors._errors import INVALID, ChannelClosed, Error, invalid
 from actors._events import Event, MonitorRef
 from actors._message import Message, check_topic, make_message, payload_of
 from actors._pid import PID, Dest
-from actors._process import Options, Process, running_process
+from actors._process import Options, Process, running_process, take_turn
 from actors._scheduler import TURNS, Timer, Wait, caller
 from actors._spawner import Spawner
 
@@ -77,7 +77,7 @@ async def terminate(dest: Dest, reason: str = "") -> bool:
 
     A checkpoint that raises when a process terminates itself.
     """
-    process = await _turn()
+    process = await take_turn()
     _check_reason(reason)
     ended = await process.kernel.terminate(process.pid, dest, reason)
     await _leave(process)
@@ -90,7 +90,7 @@ async def cancel(dest: Dest, deadline: Duration | None = None, reason: str = "")
     It gets a `Cancel` event if it has opened `events()`, else its next await raises. If it is alive after `deadline`,
     it is terminated.
     """
-    process = await _turn()
+    process = await take_turn()
     _check_reason(reason)
     within = None if deadline is None else seconds(deadline, "deadline")
     asked = await process.kernel.cancel(process.pid, dest, reason, within)
@@ -103,7 +103,7 @@ async def upgrade(target: Target | None = None, *args: Any) -> None:
 
     Never returns: the running function unwinds, its other tasks are cancelled, then the new function is called.
     """
-    process = await _turn()
+    process = await take_turn()
     entry = process.entry if target is None else process_entry(target)
     raise process.upgrade(entry, args)
 
@@ -184,7 +184,7 @@ async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") 
         Error: TIMEOUT when none came in time; NOT_FOUND when there is no such process; UNAVAILABLE when it ended before
             it replied, with its exit reason in `details["reason"]`; INVALID as for `send`.
     """
-    process = await _turn()
+    process = await take_turn()
     check_topic(topic)
     within = seconds(timeout, "timeout")
     return await process.kernel.calls.make(
@@ -198,7 +198,7 @@ async def reply(message: Message, *payload: Any) -> bool:
     Raises:
         Error: kind INVALID, when the message did not come by `call`.
     """
-    process = await _turn()
+    process = await take_turn()
     if not isinstance(message, Message):
         raise invalid("message", message, "a Message: listen with messages=True, or receive from inbox()")
     if message.reply_to is None:
@@ -213,26 +213,26 @@ async def reply(message: Message, *payload: Any) -> bool:
 
 async def monitor(dest: Dest) -> MonitorRef:
     """Have exactly one `Exit` come to `events()` when a process ends; at once if it has ended already."""
-    process = await _turn()
+    process = await take_turn()
     return await process.kernel.monitor(process, dest)
 
 
 async def unmonitor(ref_or_dest: MonitorRef | Dest) -> None:
     """End one monitor by its ref, or all that this process has on a target. No `Exit` of it comes after this."""
-    process = await _turn()
+    process = await take_turn()
     process.kernel.unmonitor(process, ref_or_dest)
 
 
 async def link(dest: Dest) -> None:
     """Tie two processes: the abnormal end of one ends the other, or reaches it as `LinkDown` if it traps links."""
-    process = await _turn()
+    process = await take_turn()
     await process.kernel.link(process, dest)
     await _leave(process)
 
 
 async def unlink(dest: Dest) -> None:
     """Remove a link; it has no effect after this."""
-    process = await _turn()
+    process = await take_turn()
     await process.kernel.unlink(process, dest)
 
 
@@ -351,7 +351,13 @@ class Ticker(Filled[datetime]):
         super().close()
 
     def reset(self, duration: Duration | None = None) -> None:
-        """Start anew from now, with a new length if given; a tick that waits is dropped."""
+        """Start anew from now, with a new length if given; a tick that waits is dropped.
+
+        Raises:
+            ChannelClosed: when it was closed.
+        """
+        if self.closed:
+            raise ChannelClosed("this ticker is closed: make a new one")
         length = self._length if duration is None else seconds(duration, "duration")
         if self._repeat and not length:
             raise invalid("duration", duration, "a duration of more than 0")
@@ -385,17 +391,8 @@ async def describe(dest: Dest) -> Description:
     Raises:
         Error: kind NOT_FOUND, when there is no such process.
     """
-    process = await _turn()
+    process = await take_turn()
     return await process.kernel.describe(dest)
-
-
-async def _turn() -> Process:
-    """The running process, after letting others run if its budget is spent."""
-    process = running_process()
-    process.turns -= 1
-    if process.turns < 0:
-        await process.pause()
-    return process
 
 
 async def _leave(process: Process) -> None:

@@ -63,6 +63,11 @@ class Calls:
             return answer.payload
         raise _late(pid, topic, answer.timeout) if isinstance(answer, _Late) else _failed(answer, topic)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their answer."""
+        return len(self._waiting)
+
     def answer(self, call: int, payload: Any) -> bool:
         """A reply has come; it vanishes when its call is over."""
         answers = self._waiting.get(call)

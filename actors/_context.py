@@ -14,6 +14,11 @@ def current_context() -> Mapping[str, Any]:
     return caller.get().context
 
 
+def own_copy(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A copy that no later change of the original reaches; what is no mapping is left for the check to refuse."""
+    return dict(values) if isinstance(values, Mapping) else values
+
+
 def check_context(context: Mapping[str, Any]) -> None:
     """Refuse what is not a mapping with names as keys."""
     if not isinstance(context, Mapping) or not all(isinstance(key, str) and key for key in context):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from actors._events import Reason, Result
+from actors._pid import PID
 from actors._process import Process
 
 log = logging.getLogger("everproc")
@@ -14,7 +15,7 @@ def crash_report(process: Process, reason: Reason, result: Result) -> None:
     """Log the error of a process: as an error if nobody watches for it, else for debugging only."""
     if reason != "error":
         return
-    watched = bool(process.watchers or process.links)
+    watched = bool(process.watchers) or any(_traps_links(process, peer) for peer in process.links or ())
     error = result.error
     assert error is not None
     log.log(
@@ -27,3 +28,9 @@ def crash_report(process: Process, reason: Reason, result: Result) -> None:
         error,
         exc_info=error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error,
     )
+
+
+def _traps_links(process: Process, peer: PID) -> bool:
+    """Whether a linked process is told: the others die too, and what they die of would be lost with them."""
+    found = process.kernel.find(peer)
+    return isinstance(found, Process) and found.options.trap_links

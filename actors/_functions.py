@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import attrs
 
 from actors._channel import Channel, Queue
-from actors._context import check_context, current_context
+from actors._context import check_context, current_context, own_copy
 from actors._duration import option_seconds
 from actors._entries import Entry, function_entry
 from actors._errors import CONFLICT, INVALID, KINDS, Error, invalid
@@ -255,8 +255,8 @@ class Executor:
         Error: kind INVALID, for an unknown option or a bad value, when it is given.
     """
 
-    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=own_copy)
+    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=own_copy)
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.options, Mapping):

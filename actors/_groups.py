@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import attrs
 
-from actors._channel import Channel, Queue
+from actors._channel import Filled
 from actors._errors import NOT_FOUND, Error
 from actors._pid import PID
+from actors._process import Process
 
 
 @attrs.frozen
@@ -20,6 +22,25 @@ class GroupChange:
     pid: PID
 
 
+class Changes(Filled[GroupChange]):
+    """The channel of a watch: closing it ends the watch, and so does the end of the process that owns it."""
+
+    __slots__ = ("_ended",)
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        super().__init__()
+        self._ended = ended
+
+    def close(self) -> None:
+        """As `Channel.close`; nothing is kept for it any more."""
+        super().close()
+        self._ended()
+
+    def cancel(self) -> None:
+        """As `close`, for the process that owns it."""
+        self.close()
+
+
 class Groups:
     """Groups of one scope. A group exists while it has members; who joined twice is in twice.
 
@@ -29,7 +50,7 @@ class Groups:
     def __init__(self) -> None:
         self._members: dict[str, dict[PID, int]] = {}
         self._groups_of: dict[PID, set[str]] = {}
-        self._watchers: dict[str, list[Queue[GroupChange]]] = {}
+        self._watchers: dict[str, dict[Changes, None]] = {}
 
     def join(self, group: str, pid: PID) -> None:
         """Put `pid` in, once more if it is in already."""
@@ -62,11 +83,21 @@ class Groups:
         """The members in order of their first join, each as often as it joined."""
         return [pid for pid, count in self._members.get(group, {}).items() for _ in range(count)]
 
-    def watch(self, group: str) -> tuple[list[PID], Channel[GroupChange]]:
-        """The members now, and a channel of every change from now on. Close the channel to end it."""
-        changes: Queue[GroupChange] = Queue()
-        self._watchers.setdefault(group, []).append(changes)
+    def watch(self, group: str, owner: Process | None = None) -> tuple[list[PID], Changes]:
+        """The members now, and a channel of every change from now on, until it is closed or its owner has ended."""
+        changes = Changes(lambda: self._unwatch(group, changes, owner))
+        self._watchers.setdefault(group, {})[changes] = None
+        if owner is not None:
+            owner.own(changes)
         return self.members(group), changes
+
+    def _unwatch(self, group: str, changes: Changes, owner: Process | None) -> None:
+        if owner is not None:
+            owner.disown(changes)
+        watchers = self._watchers.get(group, {})
+        watchers.pop(changes, None)
+        if not watchers:
+            self._watchers.pop(group, None)
 
     def _set(self, group: str, pid: PID, count: int) -> None:
         members = self._members[group]
@@ -82,13 +113,5 @@ class Groups:
             del self._groups_of[pid]
 
     def _tell(self, change: GroupChange) -> None:
-        watchers = self._watchers.get(change.group)
-        if watchers is None:
-            return
-        watching = [watcher for watcher in watchers if not watcher.closed]
-        for watcher in watching:
+        for watcher in self._watchers.get(change.group, ()):
             watcher.put(change)
-        if watching:
-            self._watchers[change.group] = watching
-        else:
-            del self._watchers[change.group]

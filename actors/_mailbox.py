@@ -152,4 +152,5 @@ class Mailbox:
         ]
         _, oldest = min(heads, key=lambda head: head[0])
         dropped: Message = oldest.take()
+        self.accepted -= 1
         return dropped

@@ -247,3 +247,16 @@ def running_process() -> Process:
             kind=CONFLICT,
         )
     return process
+
+
+async def take_turn() -> Process:
+    """The process that makes the call, after letting others run if its budget is spent; raises if it is being ended.
+
+    Raises:
+        Error: as `running_process`.
+    """
+    process = running_process()
+    process.turns -= 1
+    if process.turns < 0:
+        await process.pause()
+    return process

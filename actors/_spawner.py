@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from actors._channel import Queue
-from actors._context import check_context, current_context
+from actors._context import check_context, current_context, own_copy
 from actors._entries import Target, process_entry
 from actors._errors import invalid
 from actors._events import Exit, MonitorRef
@@ -27,13 +27,14 @@ class Spawner:
         counter = actors.spawner(name="counter").with_message("increment", 2)
         pid = await counter.spawn("app:counter", {"initial": 0}, on="app:worker")
 
-    Inside a process it spawns children of that process, wherever it was made.
+    One that `actors.spawner` made spawns children of whichever process uses it; one that a node made spawns processes
+    of that node without a parent.
     """
 
     name: str | None = None
     host: str | None = None
-    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    context: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=own_copy)
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=own_copy)
     messages: tuple[tuple[str, Any], ...] = ()
     kernel: Kernel | None = attrs.field(default=None, repr=False)
     """The node that spawns, for code outside any process."""

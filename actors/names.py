@@ -8,7 +8,7 @@ from __future__ import annotations
 from actors._errors import NOT_FOUND, Error, invalid
 from actors._names import Names
 from actors._pid import PID
-from actors._process import Process, running_process
+from actors._process import Process, take_turn
 
 __all__ = ["lookup", "register", "unregister"]
 
@@ -19,7 +19,7 @@ async def register(name: str, scope: str = "node") -> None:
     Raises:
         Error: kind ALREADY_EXISTS with the holder's PID in `details["pid"]`, or INVALID for what is no name.
     """
-    process = running_process()
+    process = await take_turn()
     _names(process, scope).register(name, process)
 
 
@@ -30,7 +30,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
         Error: kind NOT_FOUND, when nobody has it.
     """
     _check(name)
-    pid = _names(running_process(), scope).get(name)
+    pid = _names(await take_turn(), scope).get(name)
     if pid is None:
         raise Error(f"name={name!r} is not registered on this node", kind=NOT_FOUND, details={"name": name})
     return pid
@@ -39,7 +39,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
 async def unregister(name: str, scope: str = "node") -> bool:
     """Free a name, whoever has it; False when nobody has."""
     _check(name)
-    return _names(running_process(), scope).unregister(name)
+    return _names(await take_turn(), scope).unregister(name)
 
 
 def _check(name: str) -> None:

@@ -391,9 +391,9 @@ async def test_linking_to_a_dead_pid_acts_as_a_link_signal_with_noproc() -> None
         assert "noproc" in event.result.error.message
     actors.set_options(trap_links=True)
     await actors.link(dead)
-    event = await actors.events().receive()
-    assert isinstance(event, LinkDown)
-    assert (event.pid, event.reason) == (dead, "noproc")
+    down = await actors.events().receive()
+    assert isinstance(down, LinkDown)
+    assert (down.pid, down.reason) == (dead, "noproc")
 
 
 @on_every_host
