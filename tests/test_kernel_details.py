@@ -21,9 +21,12 @@ from actors import (
     Picked,
     Queue,
     Reason,
+    ReplyTo,
     Result,
+    SpawnRequest,
     exit_sink,
     gone,
+    process_entry,
     select,
 )
 from actors._mailbox import Mailbox
@@ -488,3 +491,104 @@ def test_call_of_a_process_that_dies_of_it_has_that_as_its_cause() -> None:
     pid = kernel.put(main)
     kernel.search.run_all()
     assert kernel.exit_of(pid).reason == "normal", kernel.exit_of(pid)
+
+
+# Other hosts
+
+
+def far_host() -> Mock:
+    """A host elsewhere that says yes to everything."""
+    yes = {name: AsyncMock(return_value=True) for name in ("send", "reply", "terminate", "cancel")}
+    done = {name: AsyncMock(return_value=None) for name in ("watch", "link", "unlink")}
+    return Mock(spec=Host, **yes, **done, describe=AsyncMock())
+
+
+def test_every_verb_about_a_process_elsewhere_reaches_the_host_of_its_pid() -> None:
+    kernel = SearchingKernel()
+    far = kernel.routes["far"] = far_host()
+    there = PID("elsewhere.1", "far", "1")
+    refs: list[MonitorRef] = []
+
+    async def main() -> None:
+        assert await actors.send(there, "topic", 1)
+        assert await actors.cancel(there, "5s", "please")
+        assert await actors.terminate(there, "now")
+        assert (await actors.describe(there)) is far.describe.return_value
+        await actors.link(there)
+        await actors.unlink(there)
+        refs.append(await actors.monitor(there))
+        await actors.unmonitor(there)
+        refs.append(await actors.monitor(there))
+        await actors.link(there)
+        asked = Message("question", None, there, ReplyTo(there, 9))
+        assert await actors.reply(asked, "answer")
+        raise ValueError("crash")
+
+    pid = kernel.put(main)
+    kernel.search.run_all()
+    assert kernel.exit_of(pid).reason == "error"
+    assert "crash" in str(kernel.exit_of(pid).result.error)
+    far.send.assert_called_once_with(there, Message("topic", 1, pid))
+    far.cancel.assert_called_once_with(there, pid, "please", 5.0)
+    far.terminate.assert_called_once_with(there, pid, "now")
+    far.describe.assert_called_once_with(there)
+    far.unlink.assert_called_once_with(there, pid)
+    far.reply.assert_called_once_with(there, 9, "answer")
+    assert [call.args[:2] for call in far.watch.call_args_list] == [(there, ref) for ref in refs]
+    # The second monitor and the second link end with the process.
+    assert [call.args for call in far.unwatch.call_args_list] == [(there, ref) for ref in refs]
+    far.link_down.assert_called_once_with(there, pid, "error", kernel.exit_of(pid).result)
+
+
+def test_route_goes_by_the_host_and_asks_elsewhere_only_about_nodes_that_are_not_here() -> None:
+    kernel = SearchingKernel()
+    kernel.neighbours = {"n.1": kernel, "m.1": kernel}
+    far, elsewhere = far_host(), far_host()
+    assert kernel.route(PID("other.1", "search", "1")) is None
+    kernel.routes["far"] = far
+    kernel.elsewhere = elsewhere
+    assert kernel.route(PID("other.1", "far", "1")) is far
+    assert kernel.route(PID("n.1", "far", "1")) is far
+    assert kernel.route(PID("other.1", "search", "1")) is elsewhere
+    for node in ("n.1", "m.1"):
+        assert kernel.route(PID(node, "search", "1")) is None
+    kernel.neighbours = {}
+    assert kernel.route(PID("n.1", "search", "1")) is None
+
+
+def test_reply_to_a_caller_of_a_node_that_nobody_knows_is_false() -> None:
+    kernel = SearchingKernel()
+    there = PID("other.1", "search", "1")
+    assert kernel.at_once(kernel.reply(ReplyTo(there, 1), None)) is False
+    kernel.elsewhere = far_host()
+    assert kernel.at_once(kernel.reply(ReplyTo(there, 1), None)) is True
+
+
+def test_spawn_on_another_host_gives_the_pid_that_the_host_gives() -> None:
+    kernel = SearchingKernel()
+    there = PID("elsewhere.1", "far", "1")
+    kernel.spawners["far"] = AsyncMock(return_value=there)
+    request = SpawnRequest(process_entry(answer_once), ())
+    assert kernel.at_once(kernel.spawn(request, "far")) is there
+    for on in ("", 7):
+        with pytest.raises(actors.Error, match=r"^on=.*expected the name of a host") as raised:
+            kernel.at_once(kernel.spawn(request, on))  # type: ignore[arg-type]
+        assert raised.value.kind == actors.INVALID
+    with pytest.raises(actors.Error, match=r"^host='nowhere' is not there: expected one of far, search"):
+        kernel.at_once(kernel.spawn(request, "nowhere"))
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_crash_that_nobody_watches_is_an_error_in_the_log(
+    watched: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "everproc")
+    kernel = SearchingKernel()
+    pid = kernel.at_once(kernel.spawn(SpawnRequest(process_entry(die_of_it), ()), None))
+    if watched:
+        kernel.at_once(kernel.watch(pid, MonitorRef(kernel.pid, 1), kernel.exits.append))
+    kernel.at_once(kernel.send(pid, Message("question")))
+    kernel.search.run_all()
+    (record,) = caplog.records
+    assert record.levelname == ("DEBUG" if watched else "ERROR")
+    assert "too hard a question" in record.getMessage()
