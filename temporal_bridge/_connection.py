@@ -261,7 +261,7 @@ async def connect(
                 DescribeNamespaceRequest(namespace=client.namespace)
             )
     except TimeoutError as error:
-        raise _failure(UNAVAILABLE, f"no answer within {config.connect_timeout}", _NOBODY, where) from error
+        raise _failure(UNAVAILABLE, f"no answer within {config.connect_timeout}", _SILENCE, where) from error
     except RPCError as error:
         kind, advice = _STATUS.get(error.status, (UNAVAILABLE, _NOT_TEMPORAL))
         raise _failure(kind, f"{error.status.name}: {error.message}", advice, where) from error
@@ -275,6 +275,9 @@ async def connect(
 _NOBODY: Final = (
     "start a Temporal server there, or correct the address; without any address, here and in the environment, "
     "Everproc runs an embedded server"
+)
+_SILENCE: Final = (
+    "see that the address is that of a Temporal frontend, and whether it wants tls=True; or wait longer"
 )
 _REFUSED: Final = "give the api_key or the client certificate that this namespace wants"
 _NO_NAMESPACE: Final = (
