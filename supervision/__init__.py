@@ -12,7 +12,19 @@ from supervision._backoff import Backoff
 from supervision._child_spec import Child, ChildSpec, Counts
 from supervision._dynamic_supervisor import DynamicSupervisor, DynamicSupervisorHandle
 from supervision._errors import Ignore
+from supervision._handlers import handle_call, handle_cast, handle_info
 from supervision._partition_supervisor import PartitionSupervisor, PartitionSupervisorHandle
+from supervision._server import Refused, Server
+from supervision._server_calls import (
+    call,
+    cast,
+    get_state,
+    replace_state,
+    resume,
+    start_server,
+    stop_server,
+    suspend,
+)
 from supervision._start import ready
 from supervision._supervisor import Supervisor, SupervisorHandle, start
 from supervision._task import Task
@@ -29,12 +41,25 @@ __all__ = [
     "Ignore",
     "PartitionSupervisor",
     "PartitionSupervisorHandle",
+    "Refused",
+    "Server",
     "Supervisor",
     "SupervisorHandle",
     "Task",
     "TaskMap",
     "TaskSupervisor",
     "TaskSupervisorHandle",
+    "call",
+    "cast",
+    "get_state",
+    "handle_call",
+    "handle_cast",
+    "handle_info",
     "ready",
+    "replace_state",
+    "resume",
     "start",
+    "start_server",
+    "stop_server",
+    "suspend",
 ]

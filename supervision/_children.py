@@ -12,9 +12,10 @@ from supervision import _errors as errors
 from supervision import _reports as reports
 from supervision._child_spec import Child, ChildSpec, Counts, Status
 from supervision._exit import chance, monotonic
+from supervision._requests import Request
 from supervision._restart import AutoShutdown, Strategy, group, is_reported, sequel, shuts_down
 from supervision._restart_intensity import RestartIntensity
-from supervision._supervising import Request, Stop, Supervising
+from supervision._supervising import Stop, Supervising
 
 
 @attrs.define(eq=False)

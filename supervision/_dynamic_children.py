@@ -13,9 +13,10 @@ from supervision import _errors as errors
 from supervision import _reports as reports
 from supervision._child_spec import Child, ChildSpec, Counts
 from supervision._exit import chance, monotonic
+from supervision._requests import Request
 from supervision._restart import is_reported, is_reported_when_stopped, sequel
 from supervision._restart_intensity import RestartIntensity
-from supervision._supervising import Request, Stop, Supervising
+from supervision._supervising import Stop, Supervising
 
 
 @attrs.define(eq=False)

@@ -10,9 +10,9 @@ import actors
 from actors import PID, Dest, Duration, Target, invalid, seconds
 from supervision._child_spec import Child, ChildSpec, Counts, Type, whole_number
 from supervision._dynamic_children import DynamicChildren
+from supervision._requests import ask, stop
 from supervision._restart_intensity import RestartIntensity
-from supervision._supervising import Request
-from supervision._supervisor import ask, check_intensity, stop
+from supervision._supervisor import check_intensity
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class DynamicSupervisorHandle:
         """
         if not isinstance(spec, ChildSpec):
             raise invalid("spec", spec, "a ChildSpec")
-        pid: PID | None = await ask(self.pid, Request("start_child", (spec,)))
+        pid: PID | None = await ask(self.pid, "start_child", spec)
         return pid
 
     async def terminate_child(self, pid: PID) -> None:
@@ -41,16 +41,16 @@ class DynamicSupervisorHandle:
         """
         if not isinstance(pid, PID):
             raise invalid("pid", pid, "the PID of a child: a dynamic supervisor does not know them by id")
-        await ask(self.pid, Request("terminate_child", (pid,)))
+        await ask(self.pid, "terminate_child", pid)
 
     async def which_children(self) -> list[Child]:
         """All children, in no promised order."""
-        children: list[Child] = await ask(self.pid, Request("which_children"))
+        children: list[Child] = await ask(self.pid, "which_children")
         return children
 
     async def count_children(self) -> Counts:
         """How many there are; `specs` is all, running or being restarted."""
-        counts: Counts = await ask(self.pid, Request("count_children"))
+        counts: Counts = await ask(self.pid, "count_children")
         return counts
 
     async def stop(self) -> None:

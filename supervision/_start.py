@@ -7,22 +7,13 @@ A call needs no channel between the two, so it works from any host to any other,
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import timedelta
-from typing import Any, Final, NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import actors
 from actors import NOT_FOUND, PID, TIMEOUT, Channel, Duration, Error, Message, Result, Spawner, Target
 from supervision._child_spec import ChildSpec, is_behaviour
 from supervision._errors import already_started, ended_before_ready
-
-TOPIC: Final = "supervision"
-"""The topic of everything that this package's processes ask one another."""
-
-FOREVER: Final = timedelta(days=10_000)
-"""OTP's `infinity` for a call. The call still ends with the process that is called."""
-
-STARTED: Final = "started"
-"""The request that is answered once the process is ready."""
+from supervision._requests import STARTED, TOPIC
 
 
 class _Done:
@@ -107,12 +98,35 @@ async def until_ready(pid: PID, timeout: Duration) -> None:
         raise ended_before_ready(pid, failure.details.get("reason", "noproc")) from None
 
 
-async def fail_to_start(requests: Channel[Message], parent: PID, error: Error) -> NoReturn:
+async def answer_starter(requests: Channel[Message]) -> list[Message]:
+    """Tell the starter of the running process that it is ready; gives the requests that came before its question."""
+    question, early = await _question(requests)
+    if question is not None:
+        await actors.reply(question, Result(actors.self_pid()))
+    return early
+
+
+async def fail_to_start(requests: Channel[Message], parent: PID, error: Exception) -> NoReturn:
     """End the running process because it could not start. Its starter gets the error by its call alone."""
-    # The call has to be under way, or it would only find that there is no such process. Who does not ask is gone.
-    await actors.select(requests, actors.after("5s"))
+    # The call has to be under way, or it would only find that there is no such process.
+    await _question(requests)
     await actors.unlink(parent)
     raise error
+
+
+async def _question(requests: Channel[Message]) -> tuple[Message | None, list[Message]]:
+    """The starter's question, which may still be on its way; None when the starter is gone and will not ask."""
+    early: list[Message] = []
+    patience = actors.after("5s")
+    try:
+        while (picked := await actors.select(requests, patience)).channel is requests:
+            message: Message = picked.value
+            if message.reply_to is not None and message.payload == STARTED:
+                return message, early
+            early.append(message)
+        return None, early
+    finally:
+        patience.close()
 
 
 def _too_slow(pid: PID, timeout: Duration) -> Error:

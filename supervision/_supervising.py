@@ -10,25 +10,16 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import Any
 
-import attrs
-
 import actors
-from actors import CANCELED, INVALID, PID, Cancel, Error, Exit, Message, Reason, Result
+from actors import CANCELED, PID, Cancel, Error, Exit, Message, Reason, Result
 from supervision import _reports as reports
 from supervision._child_events import ChildEvents
 from supervision._child_spec import ChildSpec
 from supervision._errors import Ignore, failed_to_start
 from supervision._exit import exit_as
+from supervision._requests import FOREVER, STARTED, TOPIC, Request, unknown_request
 from supervision._restart import is_reported_when_stopped
-from supervision._start import FOREVER, STARTED, TOPIC, fail_to_start, launch, until_ready
-
-
-@attrs.frozen
-class Request:
-    """What a handle asks of a supervisor: the name of one of its calls, and the arguments."""
-
-    verb: str
-    args: tuple[Any, ...] = ()
+from supervision._start import fail_to_start, launch, until_ready
 
 
 class Stop(Exception):
@@ -104,7 +95,7 @@ class Supervising(ABC):
         if request == STARTED:
             return Result(actors.self_pid())
         if not isinstance(request, Request):
-            return Result(error=_unknown(request))
+            return Result(error=unknown_request(request))
         try:
             return Result(await self.answer(request.verb, request.args))
         except Error as error:
@@ -114,7 +105,7 @@ class Supervising(ABC):
         """Do what a handle asks; this one knows `stop`, which is answered by the end of the process."""
         if verb == "stop":
             raise Stop(*args)
-        raise _unknown(verb)
+        raise unknown_request(verb)
 
     @abstractmethod
     async def start_children(self) -> None:
@@ -188,7 +179,3 @@ class Supervising(ABC):
         ended = await self.events.exit_of(pid)
         if is_reported_when_stopped(brutal, ended.reason):
             reports.stopped_badly(spec.id, ended)
-
-
-def _unknown(request: object) -> Error:
-    return Error(f"request={request!r} is nothing that this supervisor knows", kind=INVALID)

@@ -8,13 +8,13 @@ from typing import Any, Protocol, TypeVar, get_args
 import attrs
 
 import actors
-from actors import PID, UNAVAILABLE, Dest, Duration, Error, Result, Target, invalid, seconds
+from actors import PID, Dest, Duration, Error, Target, invalid, seconds
 from supervision._child_spec import Child, ChildSpec, Counts, Type, one_of, whole_number
 from supervision._children import Children
+from supervision._requests import FOREVER, ask, stop
 from supervision._restart import AutoShutdown, Strategy
 from supervision._restart_intensity import RestartIntensity
-from supervision._start import FOREVER, TOPIC, spawn, until_ready
-from supervision._supervising import Request
+from supervision._start import spawn, until_ready
 
 Handle_co = TypeVar("Handle_co", covariant=True)
 
@@ -112,7 +112,7 @@ class SupervisorHandle:
         await stop(self.pid)
 
     async def _ask(self, verb: str, *args: Any) -> Any:
-        return await ask(self.pid, Request(verb, args))
+        return await ask(self.pid, verb, *args)
 
 
 @attrs.frozen
@@ -217,18 +217,3 @@ async def start(
     pid = await spawn(actors.spawner(name, on), target, args, monitored=False)
     await until_ready(pid, FOREVER)
     return supervisor.at(pid)
-
-
-async def ask(dest: Dest, request: Request) -> Any:
-    """The answer of a supervisor; raises its error."""
-    result: Result = await actors.call(dest, TOPIC, request, timeout=FOREVER)
-    return result.unwrap()
-
-
-async def stop(dest: Dest) -> None:
-    """Have a supervisor stop; its end is the answer."""
-    try:
-        await actors.call(dest, TOPIC, Request("stop", ("normal",)), timeout=FOREVER)
-    except Error as error:
-        if error.kind != UNAVAILABLE or error.details.get("reason") != "normal":
-            raise

@@ -1,0 +1,122 @@
+"""The server: state behind messages, handled one at a time (OTP's `gen_server`)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import actors
+from actors import Duration, Error, Event, Message, Reason, Result, Target, seconds
+from supervision._child_spec import Type
+
+if TYPE_CHECKING:
+    from supervision._serving import Serving
+
+log = logging.getLogger("everproc.supervision")
+
+
+class Refused(Error):
+    """Raised by a call handler to refuse one request: the caller gets this error, and the server goes on.
+
+    Any other exception in a handler ends the server, as in OTP: its state cannot be trusted any more.
+    """
+
+
+class Server:
+    """State, and the only code that touches it. Subclass it; handlers may be `def` or `async def`.
+
+        class Counter(Server):
+            def init(self, first: int = 0) -> None:
+                self.n = first
+
+            @handle_call
+            def increment(self, by: int) -> int:
+                self.n += by
+                return self.n
+
+        pid = await start_server(Counter, 5)
+        assert await call(pid, Counter.increment, 2) == 7
+
+    The attributes of the instance are the state. Messages are handled one at a time, in the order in which they came.
+    """
+
+    # A slot, so that what the subclass sets, `vars(self)`, is the state and nothing else.
+    __slots__ = ("__dict__", "__weakref__", "_serving")
+
+    _serving: Serving
+
+    # To be overridden
+
+    def init(self, *args: Any, **named: Any) -> Any:  # type checkers take this for "any arguments"
+        """Make the first state, of what `start_server` or the spec gave. The start returns when this has.
+
+        Raise `Ignore` not to run, and any error to fail.
+        """
+
+    def handle_continue(self, value: Any) -> Any:
+        """Go on after `continue_with`, before any message is handled."""
+        raise NotImplementedError(f"{type(self).__qualname__} used continue_with and has no handle_continue")
+
+    def handle_timeout(self) -> Any:
+        """No message has come for as long as `set_timeout` said."""
+
+    def handle_message(self, message: Message) -> Any:
+        """A message that no handler takes. It is logged and dropped."""
+        log.warning("server %s (%s) dropped %r", actors.self_pid(), type(self).__qualname__, message)
+
+    def handle_event(self, event: Event) -> Any:
+        """The end of a process that is monitored, or of a linked one with `trap_links`. It is logged and dropped."""
+        log.warning("server %s (%s) dropped %r", actors.self_pid(), type(self).__qualname__, event)
+
+    def terminate(self, reason: str) -> Any:
+        """Clean up, last of all.
+
+        Called when the server stops itself, fails, is asked to stop, or traps links and loses its parent; not when it
+        is terminated, nor by a link that it does not trap.
+
+        Args:
+            reason: the exit reason: `normal`, `shutdown`, `cancelled`, or `error`.
+        """
+
+    # To be called in a handler
+
+    def stop(self, reason: Reason = "normal") -> None:
+        """End after this handler: `terminate` runs, then its reply is sent, then the process ends (OTP's order)."""
+        self._serving.stop(reason)
+
+    def continue_with(self, value: Any = None) -> None:
+        """Have `handle_continue(value)` called after this handler, before any message: to finish a long `init`."""
+        self._serving.continue_with(value)
+
+    def set_timeout(self, duration: Duration) -> None:
+        """Have `handle_timeout` called if no message comes for so long after this handler. Any message cancels it."""
+        self._serving.set_timeout(timedelta(seconds=seconds(duration, "duration")))
+
+    def defer(self) -> Message:
+        """Do not reply to this call when its handler returns, but later: `await self.reply(deferred, value)`.
+
+        Raises:
+            Error: kind CONFLICT, when no call is being handled.
+        """
+        return self._serving.defer()
+
+    async def reply(self, deferred: Message, value: Any) -> bool:
+        """Answer a call that was deferred. False when the caller no longer waits."""
+        from supervision._serving import answer
+
+        return await answer(deferred, Result(value))
+
+    # To be started
+
+    @classmethod
+    def __supervision_body__(cls, args: tuple[Any, ...]) -> tuple[Target, tuple[Any, ...]]:
+        """As `Behaviour`."""
+        from supervision._serving import serve  # which handles what this module declares
+
+        return serve, (cls, args, actors.self_pid())
+
+    @classmethod
+    def __supervision_type__(cls) -> Type:
+        """As `Behaviour`."""
+        return "worker"

@@ -1,0 +1,339 @@
+"""The process of a server: one message after the other, until it stops (OTP's `gen_server` loop)."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import deque
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+import attrs
+
+import actors
+from actors import (
+    CANCELED,
+    CONFLICT,
+    INVALID,
+    NOT_FOUND,
+    PID,
+    Cancel,
+    Error,
+    Event,
+    Exit,
+    LinkDown,
+    Message,
+    Queue,
+    Reason,
+    Result,
+    invalid,
+)
+from supervision._exit import exit_as
+from supervision._handlers import Arguments, table_of
+from supervision._requests import STARTED, TOPIC, Request, unknown_request
+from supervision._server import Refused, Server
+from supervision._start import answer_starter, fail_to_start
+
+log = logging.getLogger("everproc.supervision")
+
+_NOTHING: Any = object()
+
+
+class BadArguments(Error):
+    """A call whose arguments the method does not take: the caller's mistake, and not a reason to end."""
+
+
+class Stopped(Exception):
+    """Unwinds to the end of the process, where `terminate` is called."""
+
+    def __init__(self, reason: Reason, error: Error | None = None) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+        self.error = error
+
+
+async def serve(server: type[Server], args: tuple[Any, ...], parent: PID) -> None:
+    """The process of a `Server`."""
+    requests = actors.listen(TOPIC, messages=True)
+    serving = Serving(server(), parent)
+    try:
+        await awaited(serving.server.init(*args))
+        serving.check_stop()
+    except Stopped as stopped:
+        await fail_to_start(requests, parent, Error(f"init stopped it: {stopped.reason}", kind=CANCELED))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the starter's
+        await fail_to_start(requests, parent, error)
+    if actors.get_options().trap_links:
+        await actors.monitor(parent)  # who traps links hears of its parent's normal end, too (OTP)
+    early = await answer_starter(requests)
+    actors.unlisten(requests)  # from here on, requests of the system are handled in their order of arrival
+    await serving.run(early)
+
+
+async def awaited(value: Any) -> Any:
+    """What a method returned, or what comes of it if it is an `async def`."""
+    return await value if inspect.iscoroutine(value) else value
+
+
+class Serving:
+    """A server that runs."""
+
+    # `_ahead` is how many messages came before the event that is next: then it is their turn first, as in OTP, where
+    # both lie in one mailbox. `_kept` is what came while the server was suspended. `_call` is the call that is being
+    # handled, None if there is none or it was deferred.
+    __slots__ = (
+        "server",
+        "_parent",
+        "_table",
+        "_inbox",
+        "_events",
+        "_ahead",
+        "_suspended",
+        "_kept",
+        "_timeout",
+        "_continues",
+        "_stop",
+        "_call",
+    )
+
+    def __init__(self, server: Server, parent: PID) -> None:
+        self.server = server
+        self._parent = parent
+        self._table = table_of(type(server))
+        self._inbox = cast(Queue[Message], actors.inbox())
+        # Opened before `init`: from here on a request to stop leads to `terminate`, and does not break into a handler.
+        self._events = cast(Queue[Event], actors.events())
+        self._ahead: int | None = None
+        self._suspended = False
+        self._kept: deque[Message | Event] = deque()
+        self._timeout: timedelta | None = None
+        self._continues: deque[Any] = deque()
+        self._stop: Stopped | None = None
+        self._call: Message | None = None
+        server._serving = self  # pyright: ignore[reportPrivateUsage] - the slot is there for this
+
+    # What the server asks for
+
+    def stop(self, reason: Reason) -> None:
+        """Stop after this handler."""
+        self._stop = Stopped(reason)
+
+    def continue_with(self, value: Any) -> None:
+        """Call `handle_continue` after this handler."""
+        self._continues.append(value)
+
+    def set_timeout(self, duration: timedelta) -> None:
+        """Call `handle_timeout` if nothing comes for so long."""
+        self._timeout = duration
+
+    def defer(self) -> Message:
+        """Take the call that is being handled from its handler."""
+        call, self._call = self._call, None
+        if call is None:
+            raise Error("defer() is for a method with @handle_call, once, while it runs", kind=CONFLICT)
+        return call
+
+    def check_stop(self) -> None:
+        """Raise if the server has asked to stop."""
+        if self._stop is not None:
+            raise self._stop
+
+    # The loop
+
+    async def run(self, early: list[Message]) -> None:
+        """Handle messages until the end, and then clean up; `early` came while it started."""
+        self._kept.extend(early)
+        reply = _NOTHING
+        try:
+            while True:
+                while self._continues:
+                    await awaited(self.server.handle_continue(self._continues.popleft()))
+                    self.check_stop()
+                reply = await self._step()
+                self.check_stop()
+                if reply is not _NOTHING:
+                    await self._reply(reply)
+                    reply = _NOTHING
+        except Stopped as stopped:
+            await awaited(self.server.terminate(stopped.reason))
+            if reply is not _NOTHING:  # after terminate: a reply to a stop means that all is cleaned up (OTP)
+                await self._reply(reply)
+            if stopped.reason != "normal":
+                await exit_as(stopped.reason, stopped.error)
+        except Exception:
+            await awaited(self.server.terminate("error"))
+            raise
+
+    async def _reply(self, value: Any) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            await answer(call, Result(value))
+
+    async def _next(self) -> Message | Event | None:
+        """The next message or event, in their order of arrival as far as it can be told; None is a time-out."""
+        if self._kept and not self._suspended:
+            return self._kept.popleft()
+        if self._events.offers():
+            if self._ahead is None:
+                self._ahead = self._inbox.unread
+            if self._ahead == 0:
+                self._ahead = None
+                return await self._events.receive()
+            self._ahead -= 1
+            return await self._inbox.receive()
+        if self._inbox.offers():
+            return await self._inbox.receive()
+        if self._timeout is None or self._suspended:
+            return cast(Message | Event, (await actors.select(self._inbox, self._events)).value)
+        timer = actors.after(self._timeout)
+        picked = await actors.select(self._inbox, self._events, timer)
+        timer.close()
+        return None if picked.channel is timer else cast(Message | Event, picked.value)
+
+    async def _step(self) -> Any:
+        """Handle what comes next; gives the reply, if it was a call that has one."""
+        came = await self._next()
+        match came:
+            case None:
+                self._timeout = None
+                await awaited(self.server.handle_timeout())
+            case Message(topic=topic) if topic == TOPIC:
+                await self._system(came)
+            case Cancel(reason=reason):
+                raise Stopped(
+                    "shutdown" if reason == "shutdown" else "cancelled",
+                    Error(f"cancelled: {reason}", kind=CANCELED, details={"reason": reason}),
+                )
+            case Exit() | LinkDown() if came.pid == self._parent:
+                raise Stopped(came.reason, came.result.error)
+            case Message() | Exit() | LinkDown() if self._suspended:
+                self._kept.append(came)
+            case Message(reply_to=None):
+                self._timeout = None
+                await self._sent(came)
+            case Message():
+                self._timeout = None
+                return await self._called(came)
+            case _:
+                self._timeout = None
+                await awaited(self.server.handle_event(came))
+        return _NOTHING
+
+    async def _called(self, message: Message) -> Any:
+        name = self._table.calls.get(message.topic)
+        if name is None:
+            await answer(message, Result(error=no_handler(message, self.server)))
+            return _NOTHING
+        self._call = message
+        try:
+            value = await self._run(name, message.payload)
+        except (Refused, BadArguments) as refused:
+            self._call = None
+            await answer(message, Result(error=refused))
+            return _NOTHING
+        return value
+
+    async def _sent(self, message: Message) -> None:
+        name = self._table.casts.get(message.topic)
+        if name is not None:
+            try:
+                await self._run(name, message.payload)
+            except (Refused, BadArguments) as refused:
+                log.warning("server %s dropped cast %r: %s", actors.self_pid(), message, refused)
+            return
+        name = self._table.infos.get(message.topic)
+        if name is not None:
+            await awaited(getattr(self.server, name)(message.payload))
+        else:
+            await awaited(self.server.handle_message(message))
+
+    async def _run(self, name: str, payload: Any) -> Any:
+        """Call a method with what `call` or `cast` sent, or with the plain payload of a message."""
+        method = getattr(self.server, name)
+        if type(payload) is Arguments:
+            args, named = payload.args, payload.named
+        else:
+            args, named = arguments_of(payload), {}
+        try:
+            value = method(*args, **named)
+            return await value if inspect.iscoroutine(value) else value
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # from inside the method
+            raise BadArguments(f"{name}: {error}", kind=INVALID) from None
+
+    async def _system(self, message: Message) -> None:
+        """Requests that every server understands (OTP's `sys`); they are handled while it is suspended, too."""
+        match message.payload:
+            case Request("stop", (reason,)):
+                raise Stopped(reason)
+            case Request(verb, args):
+                try:
+                    result = Result(self._managed(verb, args))
+                except Exception as error:  # noqa: BLE001 - of the function given to replace_state
+                    result = Result(error=Error.of(error))
+            case request:
+                result = (
+                    Result(actors.self_pid())
+                    if request == STARTED
+                    else Result(error=unknown_request(request))
+                )
+        if message.reply_to is not None:
+            await actors.reply(message, result)
+
+    def _managed(self, verb: str, args: tuple[Any, ...]) -> Any:
+        match verb, args:
+            case "get_state", ():
+                return get_state(self.server)
+            case "replace_state", (change,):
+                set_state(self.server, change(get_state(self.server)) if callable(change) else change)
+                return get_state(self.server)
+            case "suspend", ():
+                self._suspended = True
+            case "resume", ():
+                self._suspended = False
+            case _:
+                raise unknown_request(verb)
+        return None
+
+
+async def answer(message: Message, result: Result) -> bool:
+    """Reply to a call: to `supervision.call` with the result as it is, to `actors.call` with the value or the error."""
+    if type(message.payload) is Arguments:
+        return await actors.reply(message, result)
+    return await actors.reply(message, result.value if result.error is None else result.error)
+
+
+def arguments_of(payload: Any) -> tuple[Any, ...]:
+    """What was given to `actors.send` or `actors.call`, of the payload that it made of it."""
+    if payload is None:
+        return ()
+    return tuple(payload) if isinstance(payload, tuple) else (payload,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def no_handler(message: Message, server: Server) -> Error:
+    """The answer to a call that the server has no method for."""
+    return Error(
+        f"{type(server).__qualname__} has no method {message.topic!r} with @handle_call",
+        kind=NOT_FOUND,
+        details={"topic": message.topic},
+    )
+
+
+def get_state(server: Server) -> dict[str, Any]:
+    """The attributes of a server: its own, and the slots of an attrs class."""
+    kind = type(server)
+    slots: Any = attrs.fields(kind) if attrs.has(kind) else ()
+    return {**{slot.name: getattr(server, slot.name) for slot in slots}, **vars(server)}
+
+
+def set_state(server: Server, state: Any) -> None:
+    """Replace all attributes of a server."""
+    if not isinstance(state, Mapping):
+        raise invalid("state", state, "a mapping of attributes")
+    new = dict(cast(Mapping[str, Any], state))
+    for name in vars(server).keys() - new.keys():
+        delattr(server, name)
+    for name, value in new.items():
+        setattr(server, name, value)
