@@ -592,3 +592,39 @@ def test_crash_that_nobody_watches_is_an_error_in_the_log(
     (record,) = caplog.records
     assert record.levelname == ("DEBUG" if watched else "ERROR")
     assert "too hard a question" in record.getMessage()
+
+
+def test_link_that_a_process_elsewhere_makes_is_a_link_and_noproc_for_one_that_is_gone() -> None:
+    kernel = SearchingKernel()
+    far = kernel.routes["far"] = far_host()
+    there = PID("elsewhere.1", "far", "1")
+
+    async def main() -> None:
+        await actors.inbox().receive()
+        raise ValueError("crash")
+
+    unlinked, linked = kernel.put(main), kernel.put(main)
+    for pid in (unlinked, linked):
+        kernel.receive_link(pid, there)
+    kernel.receive_unlink(unlinked, there)
+    for pid in (unlinked, linked):
+        kernel.at_once(kernel.send(pid, Message("topic")))
+    kernel.search.run_all()
+    far.link_down.assert_called_once_with(there, linked, "error", kernel.exit_of(linked).result)
+    kernel.receive_unlink(linked, there)  # too late, and fine
+    kernel.receive_link(linked, there)
+    target, by, reason, result = far.link_down.call_args.args
+    assert (target, by, reason) == (there, linked, "noproc")
+    assert result.error.kind == actors.NOT_FOUND
+
+
+def test_kernel_says_when_its_last_process_has_gone() -> None:
+    kernel = SearchingKernel()
+    told: list[int] = []
+    kernel.on_empty = lambda: told.append(len(kernel.exits))
+    for _ in range(2):
+        kernel.put(answer_once)
+    for process in list(kernel.table.values()):
+        kernel.at_once(kernel.terminate(None, process.pid, ""))
+    kernel.search.run_all()
+    assert told == [2]
