@@ -261,11 +261,28 @@ class MsgpackPayloadConverter(EncodingPayloadConverter):
         return unpack(payload.data)
 
 
+class PlainJSON:
+    """A value that is written as JSON whichever converter writes it, for whoever reads it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _PlainJSONConverter(JSONPlainPayloadConverter):
+    @property
+    def encoding(self) -> str:
+        return "json/everproc"  # to tell the two converters apart; the payload itself is marked json/plain
+
+    def to_payload(self, value: Any) -> Payload | None:
+        return super().to_payload(value.value) if isinstance(value, PlainJSON) else None
+
+
 class MsgpackConverter(CompositePayloadConverter):
     """Writes msgpack; reads also what other tools write: JSON, protobuf, bytes, null."""
 
     def __init__(self) -> None:
         super().__init__(
+            _PlainJSONConverter(),
             BinaryNullPayloadConverter(),
             BinaryPlainPayloadConverter(),
             JSONProtoPayloadConverter(),
@@ -280,6 +297,7 @@ class JSONConverter(CompositePayloadConverter):
 
     def __init__(self) -> None:
         super().__init__(
+            _PlainJSONConverter(),
             BinaryNullPayloadConverter(),
             BinaryPlainPayloadConverter(),
             JSONProtoPayloadConverter(),
@@ -291,15 +309,16 @@ class JSONConverter(CompositePayloadConverter):
 
 class _ExactJSON(JSONPlainPayloadConverter):
     def to_payload(self, value: Any) -> Payload | None:
-        return super().to_payload(value) if _is_json(value) else None
+        return super().to_payload(value) if is_json(value) else None
 
 
-def _is_json(value: Any) -> bool:
+def is_json(value: Any) -> bool:
+    """Whether JSON holds a value exactly."""
     cls = _type(value)
     if cls is list:
-        return all(_is_json(item) for item in value)
+        return all(is_json(item) for item in value)
     if cls is dict:
-        return all(type(key) is str and _is_json(item) for key, item in value.items())
+        return all(type(key) is str and is_json(item) for key, item in value.items())
     if cls is float:
         return isfinite(value)
     return value is None or cls in (str, int, bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ from temporalio.exceptions import (
 )
 
 from actors import CANCELED, INTERNAL, KINDS, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error, Reason, Result
+from temporal_bridge._converter import PlainJSON, is_json, pack, unpack
 
 _MARK: Final = "everproc"
 _TIMEOUTS = {
@@ -32,14 +34,15 @@ _TIMEOUTS = {
 def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationError:
     """An error as the failure that carries it: its kind is the failure's type, which retry policies name.
 
-    Whatever in `details` cannot be serialised is carried as its text, so that a failure always arrives.
+    Whatever in `details` cannot be serialised is carried as its text, so that a failure always arrives. All of it is
+    JSON, so that every client and worker of Temporal's can read it.
     """
     own = Error.of(error)
     raised = own.__cause__ if own is not error and own.__cause__ is not None else own
-    facts = {_MARK: 1, "reason": reason, "retryable": own.retryable, "details": _plain(own.details)}
+    facts = {_MARK: 1, "reason": reason, "retryable": own.retryable, **_written(own.details)}
     failure = ApplicationError(
         own.message,
-        facts,
+        PlainJSON(facts),
         type=own.kind,
         non_retryable=own.retryable is False,
         # What was raised on purpose is not the worker's to warn of.
@@ -61,17 +64,24 @@ def _cause(cause: BaseException) -> BaseException:
     return ApplicationError(str(cause), type=type(cause).__name__)
 
 
-def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
-    from temporal_bridge._converter import pack
-
+def _written(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details as JSON where that holds them exactly, else packed."""
     plain: dict[str, Any] = {}
     for key, value in details.items():
         try:
             pack(value)
-            plain[key] = value
+            plain[str(key)] = value
         except Error:
-            plain[key] = repr(value)
-    return plain
+            plain[str(key)] = repr(value)
+    return {"details": plain} if is_json(plain) else {"packed": b64encode(pack(plain)).decode()}
+
+
+def _read(facts: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = unpack(b64decode(facts["packed"])) if "packed" in facts else facts["details"]
+    except Error as error:  # a class that is not registered here: the failure counts more than its details
+        found = {"unreadable": error.message}
+    return found
 
 
 def from_failure(failure: BaseException) -> Error:
@@ -114,7 +124,7 @@ def _application(failure: ApplicationError) -> tuple[Reason, Error]:
     facts: Any = failure.details[0] if failure.details else None
     if isinstance(facts, dict) and _MARK in facts and failure.type in KINDS:
         own = cast("dict[str, Any]", facts)
-        error = Error(failure.message, kind=failure.type, retryable=own["retryable"], details=own["details"])
+        error = Error(failure.message, kind=failure.type, retryable=own["retryable"], details=_read(own))
         return own["reason"], _with_cause(error, failure)
     if failure.type in KINDS:
         kind, text, details = failure.type, failure.message, {}

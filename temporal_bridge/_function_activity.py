@@ -70,8 +70,9 @@ class FunctionActivity:
             serve = self._process if entry.kind == "process" else self._call
             value = await self._alive(entry, running, serve, values)
             payload_size(converter, [value], f"the result of {entry.id}")
-        except Exception as error:
-            raise to_failure(error) from error
+        except Exception as error:  # noqa: BLE001 - let it crash: whatever it is fails the call
+            failure = to_failure(error)
+            raise failure from failure.__cause__
         return value
 
     def _entry(self, activity_type: str) -> Entry:
@@ -111,7 +112,9 @@ class FunctionActivity:
         function = entry.function
         if inspect.iscoroutinefunction(function):
             return await function(*args)
-        return await trio.to_thread.run_sync(lambda: function(*args), abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(
+            lambda: function(*args), abandon_on_cancel=True, thread_name=entry.id
+        )
 
     # Processes
 

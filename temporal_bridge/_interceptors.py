@@ -83,6 +83,7 @@ class _WorkflowOutbound(temporalio.worker.WorkflowOutboundInterceptor):
         self, input: temporalio.worker.StartActivityInput
     ) -> temporalio.workflow.ActivityHandle[Any]:
         input.headers = _with(input.headers)
+        input.disable_eager_execution = input.disable_eager_execution or not wire.eager.get()
         return super().start_activity(input)
 
     async def start_child_workflow(

@@ -333,11 +333,19 @@ def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
 
 
 def _entry_of(workflow_type: str) -> Entry:
-    """The entry of a workflow type. One that is not declared here fails the workflow, and says how to declare it."""
+    """The entry of a workflow type. One that is not declared here fails the workflow, and says how to declare it.
+
+    Not from here: what is raised while the instance is made leaves a coroutine of the SDK's behind that never ran.
+    """
     try:
         return process_entry(workflow_type)
     except Error as error:
-        raise to_failure(error) from error
+        missing = error
+
+    async def fail(*_: Any) -> None:
+        raise missing
+
+    return Entry(workflow_type, "process", fail)
 
 
 def _function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:

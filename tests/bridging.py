@@ -61,6 +61,7 @@ async def outside(
     node: Node | None = None,
     patience: float = 15,
     workers: tuple[Worker, ...] = (),
+    client: TemporalClient | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Outside, None]:
     """A node with a bridge to the server, whose worker runs `entries` on a task queue of its own."""
@@ -71,11 +72,11 @@ async def outside(
                 node = await stack.enter_async_context(Node("test"))
             portal = await stack.enter_async_context(Portal("observer"))
             converter = DataConverter(payload_converter_class=MsgpackConverter)
-            client = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
+            observer = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
             bridge = await stack.enter_async_context(
-                TemporalBridge(node, TemporalClient(address), here, *workers)
+                TemporalBridge(node, client or TemporalClient(address), here, *workers)
             )
-            yield Outside(node, bridge, here.task_queue, portal, client)
+            yield Outside(node, bridge, here.task_queue, portal, observer)
 
 
 async def next_event() -> Event:

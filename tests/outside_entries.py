@@ -340,6 +340,35 @@ async def not_served() -> None:
     return
 
 
+@app.function(worker="foreign:worker")
+async def foreign_double(value: int) -> int:
+    """Stands for an activity of a foreign worker, which has this name there."""
+    raise NotImplementedError
+
+
+@app.function(worker="foreign:worker")
+async def foreign_fail(kind: str) -> None:
+    raise NotImplementedError
+
+
+@app.function(worker="foreign:worker")
+async def foreign_missing() -> None:
+    raise NotImplementedError
+
+
+@app.process(worker="foreign:worker", name="ForeignWorkflow")
+async def foreign_process(order: dict[str, Any]) -> Any:
+    raise NotImplementedError
+
+
+@app.process(worker="out:worker")
+async def execute_foreign(order: dict[str, Any]) -> Any:
+    try:
+        return await actors.execute(foreign_process, order)
+    except Error as error:
+        return [error.kind, error.retryable, error.message]
+
+
 @app.process(worker="out:worker", activity=True)
 async def long_task(owner: PID | None, steps: int) -> list[Any]:
     """Long work as a process: tells its owner who it is, then adds up what it is sent."""

@@ -218,7 +218,7 @@ async def test_monitor_by_a_durable_process_of_a_local_one(temporal_address: str
     async with outside(temporal_address, app) as here:
         pid = await here.node.spawn(watched, on="trio")
         watcher = await here.node.spawn(monitor_it, pid)
-        while not (await here.node.describe(pid)).watchers:
+        while not (await here.node.describe(pid)).watchers:  # noqa: ASYNC110
             await trio.sleep(0.01)
         await here.node.send(pid, "go")
         found = await here.portal.call(here.handle(watcher).result)
@@ -496,7 +496,7 @@ class Requests:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: Counter[str] = Counter()
-        original = ServiceClient.__subclasses__()[0]._rpc_call  # type: ignore[attr-defined]
+        original = ServiceClient.__subclasses__()[0]._rpc_call
 
         async def counted(client: Any, rpc: str, *args: Any, **kwargs: Any) -> Any:
             self.counts[rpc] += 1
@@ -598,7 +598,7 @@ async def test_closed_bridge_tells_watchers_that_there_is_no_connection(
         async with outside(temporal_address, app, node=node) as here:
             pid = await here.node.spawn(watcher, on="trio")
             await watching.wait()
-        while not told:
+        while not told:  # noqa: ASYNC110
             await trio.sleep(0.01)
         assert told == ["noconnection"]
         with pytest.raises(Error):
