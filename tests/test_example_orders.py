@@ -249,7 +249,7 @@ def test_a_signal_while_the_worker_is_started_again_leaves_nothing(example: Exam
     orders = tmp_path / "orders.jsonl"
     orders.write_bytes(line(id="1") + b"\n" + line(id="2", wait="1h"))
     with example.start("--orders", str(orders)) as program:
-        wait_for(program, "starting another")
+        wait_for(program, "is dead: SIGKILL")
         program.send_signal(signal.SIGINT)
         _, err = program.communicate()
     assert (program.returncode, err) == (130, "stopped by Ctrl-C: nothing is left running\n")
@@ -296,6 +296,23 @@ def test_two_runs_on_one_server_do_not_meet(example: Example, tmp_path: Path, te
         assert "1 orders ended exactly once: 1 completed" in out
         pids.update(re.findall(r"\{default@temporal\|.*?\}", out))
     assert len(pids) == 2
+
+
+def test_orders_that_are_left_on_a_server_of_others_can_be_taken_up_again(
+    example: Example, tmp_path: Path, temporal_address: str
+) -> None:
+    orders = tmp_path / "orders.jsonl"
+    orders.write_bytes(line(id="1") + b"\n" + line(id="2", wait="4s"))
+    with example.start("--address", temporal_address, "--orders", str(orders)) as program:
+        wait_for(program, "1/2")
+        program.send_signal(signal.SIGINT)
+        out, _ = program.communicate()
+    assert program.returncode == 130
+    again = re.search(r"to go on: python -m examples.orders (.*)", out)
+    assert again is not None
+    code, out, err = example.run(*shlex.split(again[1]), "--orders", str(orders))
+    assert (code, err) == (0, "")
+    assert "2 orders ended exactly once: 2 completed" in out
 
 
 def test_a_server_that_is_not_there_is_one_clear_error_soon(example: Example) -> None:

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         orders, errors = read_orders(options.orders, options.wait)
         for error in errors:
             print(f"{error}; left out", file=sys.stderr)
-        with _directory(options.directory, options.keep) as directory:
+        with _directory(options) as directory:
             return _run(options, orders, len(errors), directory, stopping)
     except actors.Error as error:
         print(f"error: {error}", file=sys.stderr)
@@ -151,6 +151,7 @@ async def _durably(orders: list[Order], options: argparse.Namespace, directory: 
         if bridge.server is not None:
             nursery.start_soon(bridge.server.watch)
         else:  # others may run this example there too, each with files of their own
+            options.address = bridge.address  # it may have come from the environment
             mark = f"-{zlib.crc32(str(directory).encode()):08x}"
         print(f"         the Temporal server is at {bridge.address}")
 
@@ -200,20 +201,36 @@ def _what_next(options: argparse.Namespace, directory: Path) -> None:
 
 
 @contextmanager
-def _directory(given: Path | None, keep: bool) -> Generator[Path, None, None]:
-    """Where files go: a directory that was given stays, another only when asked to."""
+def _directory(options: argparse.Namespace) -> Generator[Path, None, None]:
+    """Where files go: a directory that was given stays, another only when asked to, or when orders still need it."""
+    given: Path | None = options.directory
     try:
         if given is not None:
             given.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix="everproc-orders-")) if given is None else given.absolute()
+        directory = (given or Path(tempfile.mkdtemp(prefix="everproc-orders-"))).absolute()
     except OSError as error:
         raise actors.Error(
             f"cannot use the directory: {error.filename}: {error.strerror}", kind=actors.INVALID
         ) from error
+    kept = given is not None or options.keep
     try:
         yield directory
+    except Stopped:
+        if options.address is not None:
+            kept = True
+            again = (
+                "python",
+                "-m",
+                "examples.orders",
+                "--address",
+                options.address,
+                "--directory",
+                str(directory),
+            )
+            print(f"\nits orders wait on the Temporal server; to go on: {shlex.join(again)}")
+        raise
     finally:
-        if given is not None or keep:
+        if kept:
             print(f"\nfiles kept in {directory}")
         else:
             _remove(directory)

@@ -108,9 +108,11 @@ async def keep(address: str, log: Path) -> None:
         with actors.shield():
             await _stop(process)
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    print(f"         the worker, OS process {process.pid}, is dead: {how}; starting another")
-    words = "" if code < 0 else f"; {log} ends with:\n{_last_lines(log)}"
-    raise actors.Error(f"the worker, OS process {process.pid}, ended with {how}{words}")
+    dead = f"the worker, OS process {process.pid}, is dead: {how}"
+    if code >= 0:  # it has said why
+        dead += f"; its log {log} ends with\n{_last_lines(log)}"
+    print(f"         {dead}")
+    raise actors.Error(dead)  # our supervisor starts another
 
 
 async def _stop(process: trio.Process) -> None:
