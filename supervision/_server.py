@@ -116,6 +116,12 @@ class Server:
 
         return serve, (cls, args, actors.self_pid())
 
+    def __supervision_serving__(self) -> Serving:
+        """What runs this instance."""
+        from supervision._serving import Serving
+
+        return Serving(self)
+
     @classmethod
     def __supervision_type__(cls) -> Type:
         """As `Behaviour`."""

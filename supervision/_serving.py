@@ -37,7 +37,8 @@ from supervision._start import answer_starter, fail_to_start
 
 log = logging.getLogger("everproc.supervision")
 
-_NOTHING: Any = object()
+NOTHING: Any = object()
+"""In place of a reply where there is none."""
 
 
 class BadArguments(Error):
@@ -56,9 +57,9 @@ class Stopped(Exception):
 async def serve(server: type[Server], args: tuple[Any, ...], parent: PID) -> None:
     """The process of a `Server`."""
     requests = actors.listen(TOPIC, messages=True)
-    serving = Serving(server(), parent)
+    serving = server().__supervision_serving__()
     try:
-        await awaited(serving.server.init(*args))
+        first = await awaited(serving.server.init(*args))
         serving.check_stop()
     except Stopped as stopped:
         await fail_to_start(requests, parent, Error(f"init stopped it: {stopped.reason}", kind=CANCELED))
@@ -66,9 +67,10 @@ async def serve(server: type[Server], args: tuple[Any, ...], parent: PID) -> Non
         await fail_to_start(requests, parent, error)
     if actors.get_options().trap_links:
         await actors.monitor(parent)  # who traps links hears of its parent's normal end, too (OTP)
+        serving.parent = parent
     early = await answer_starter(requests)
     actors.unlisten(requests)  # from here on, requests of the system are handled in their order of arrival
-    await serving.run(early)
+    await serving.run(first, early)
 
 
 async def awaited(value: Any) -> Any:
@@ -80,33 +82,34 @@ class Serving:
     """A server that runs."""
 
     # `_ahead` is how many messages came before the event that is next: then it is their turn first, as in OTP, where
-    # both lie in one mailbox. `_kept` is what came while the server was suspended. `_call` is the call that is being
+    # both lie in one mailbox. `kept` is what came while the server was suspended. `_call` is the call that is being
     # handled, None if there is none or it was deferred.
     __slots__ = (
         "server",
-        "_parent",
+        "parent",
         "_table",
-        "_inbox",
-        "_events",
+        "inbox",
+        "events",
         "_ahead",
-        "_suspended",
-        "_kept",
+        "suspended",
+        "kept",
         "_timeout",
         "_continues",
         "_stop",
         "_call",
     )
 
-    def __init__(self, server: Server, parent: PID) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
-        self._parent = parent
+        self.parent: PID | None = None
+        """Whose end ends this server; None unless it traps links."""
         self._table = table_of(type(server))
-        self._inbox = cast(Queue[Message], actors.inbox())
+        self.inbox = cast(Queue[Message], actors.inbox())
         # Opened before `init`: from here on a request to stop leads to `terminate`, and does not break into a handler.
-        self._events = cast(Queue[Event], actors.events())
+        self.events = cast(Queue[Event], actors.events())
         self._ahead: int | None = None
-        self._suspended = False
-        self._kept: deque[Message | Event] = deque()
+        self.suspended = False
+        self.kept: deque[Message | Event] = deque()
         self._timeout: timedelta | None = None
         self._continues: deque[Any] = deque()
         self._stop: Stopped | None = None
@@ -141,23 +144,28 @@ class Serving:
 
     # The loop
 
-    async def run(self, early: list[Message]) -> None:
+    async def begin(self, first: Any) -> None:
+        """What is done before all else; `first` is what `init` returned."""
+
+    async def run(self, first: Any, early: list[Message]) -> None:
         """Handle messages until the end, and then clean up; `early` came while it started."""
-        self._kept.extend(early)
-        reply = _NOTHING
+        self.kept.extend(early)
+        reply = NOTHING
         try:
+            await self.begin(first)
+            self.check_stop()
             while True:
                 while self._continues:
                     await awaited(self.server.handle_continue(self._continues.popleft()))
                     self.check_stop()
                 reply = await self._step()
                 self.check_stop()
-                if reply is not _NOTHING:
+                if reply is not NOTHING:
                     await self._reply(reply)
-                    reply = _NOTHING
+                    reply = NOTHING
         except Stopped as stopped:
             await awaited(self.server.terminate(stopped.reason))
-            if reply is not _NOTHING:  # after terminate: a reply to a stop means that all is cleaned up (OTP)
+            if reply is not NOTHING:  # after terminate: a reply to a stop means that all is cleaned up (OTP)
                 await self._reply(reply)
             if stopped.reason != "normal":
                 await exit_as(stopped.reason, stopped.error)
@@ -170,34 +178,31 @@ class Serving:
         if call is not None:
             await answer(call, Result(value))
 
-    async def _next(self) -> Message | Event | None:
+    async def next(self) -> Any:
         """The next message or event, in their order of arrival as far as it can be told; None is a time-out."""
-        if self._kept and not self._suspended:
-            return self._kept.popleft()
-        if self._events.offers():
+        if self.kept and not self.suspended:
+            return self.kept.popleft()
+        if self.events.offers():
             if self._ahead is None:
-                self._ahead = self._inbox.unread
+                self._ahead = self.inbox.unread
             if self._ahead == 0:
                 self._ahead = None
-                return await self._events.receive()
+                return await self.events.receive()
             self._ahead -= 1
-            return await self._inbox.receive()
-        if self._inbox.offers():
-            return await self._inbox.receive()
-        if self._timeout is None or self._suspended:
-            return cast(Message | Event, (await actors.select(self._inbox, self._events)).value)
+            return await self.inbox.receive()
+        if self.inbox.offers():
+            return await self.inbox.receive()
+        if self._timeout is None or self.suspended:
+            return (await actors.select(self.inbox, self.events)).value
         timer = actors.after(self._timeout)
-        picked = await actors.select(self._inbox, self._events, timer)
+        picked = await actors.select(self.inbox, self.events, timer)
         timer.close()
-        return None if picked.channel is timer else cast(Message | Event, picked.value)
+        return None if picked.channel is timer else picked.value
 
     async def _step(self) -> Any:
         """Handle what comes next; gives the reply, if it was a call that has one."""
-        came = await self._next()
+        came = await self.next()
         match came:
-            case None:
-                self._timeout = None
-                await awaited(self.server.handle_timeout())
             case Message(topic=topic) if topic == TOPIC:
                 await self._system(came)
             case Cancel(reason=reason):
@@ -205,33 +210,40 @@ class Serving:
                     "shutdown" if reason == "shutdown" else "cancelled",
                     Error(f"cancelled: {reason}", kind=CANCELED, details={"reason": reason}),
                 )
-            case Exit() | LinkDown() if came.pid == self._parent:
+            case Exit() | LinkDown() if came.pid == self.parent:
                 raise Stopped(came.reason, came.result.error)
-            case Message() | Exit() | LinkDown() if self._suspended:
-                self._kept.append(came)
+            case Message() | Exit() | LinkDown() if self.suspended:
+                self.kept.append(came)
+            case _:
+                return await self.handle(came)
+        return NOTHING
+
+    async def handle(self, came: Any) -> Any:
+        """Handle what is the server's own; gives the reply, if it was a call that has one."""
+        self._timeout = None
+        match came:
+            case None:
+                await awaited(self.server.handle_timeout())
             case Message(reply_to=None):
-                self._timeout = None
                 await self._sent(came)
             case Message():
-                self._timeout = None
                 return await self._called(came)
             case _:
-                self._timeout = None
                 await awaited(self.server.handle_event(came))
-        return _NOTHING
+        return NOTHING
 
     async def _called(self, message: Message) -> Any:
         name = self._table.calls.get(message.topic)
         if name is None:
             await answer(message, Result(error=no_handler(message, self.server)))
-            return _NOTHING
+            return NOTHING
         self._call = message
         try:
             value = await self._run(name, message.payload)
         except (Refused, BadArguments) as refused:
             self._call = None
             await answer(message, Result(error=refused))
-            return _NOTHING
+            return NOTHING
         return value
 
     async def _sent(self, message: Message) -> None:
@@ -290,9 +302,9 @@ class Serving:
                 set_state(self.server, change(get_state(self.server)) if callable(change) else change)
                 return get_state(self.server)
             case "suspend", ():
-                self._suspended = True
+                self.suspended = True
             case "resume", ():
-                self._suspended = False
+                self.suspended = False
             case _:
                 raise unknown_request(verb)
         return None

@@ -43,6 +43,6 @@ async def types(pid: PID, tasks: TaskSupervisorHandle) -> None:
     assert_type(await task.result(), int)
     async for value in tasks.map(double, [1, 2]):
         assert_type(value, int)
-    await call(pid, Counter.increment, "two")  # type: ignore[call-overload]  # pyright: ignore
-    await call(pid, Counter.name, "a")  # type: ignore[call-overload]  # pyright: ignore
-    await cast(pid, Counter.reset)  # type: ignore[call-arg]  # pyright: ignore
+    await call(pid, Counter.increment, "two")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await call(pid, Counter.name, "a")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await cast(pid, Counter.reset)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
