@@ -11,8 +11,6 @@ import temporalio.worker
 import trio
 from temporalio.client import Client
 from temporalio.converter import DataConverter
-from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from actors import CONFLICT, Error, Kernel, Node, invalid, seconds
 from temporal_bridge._activities import Activities
@@ -24,14 +22,13 @@ from temporal_bridge._host import TemporalHost
 from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
+from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._workers import Worker, add_known, known, node_queue
 from temporal_bridge._workflow_body import DurableProcess
 from temporal_bridge._workflow_host import DURABLE
 
 _THROTTLE = timedelta(seconds=1)
 """At most one heartbeat in that time is told to the server. Its answer is how a cancellation comes."""
-
-_PASSED_THROUGH = ("actors", "temporal_bridge", "supervision", "attrs", "attr", "msgpack", "trio", "outcome")
 
 
 class TemporalBridge:
@@ -61,6 +58,8 @@ class TemporalBridge:
         for worker in workers:
             if not isinstance(worker, Worker):
                 raise invalid("workers", worker, "Worker objects")
+            if [other.id for other in workers].count(worker.id) > 1:
+                raise invalid("workers", worker.id, "each id once")
         self._node = node
         self._config = client if client is not None else TemporalClient()
         self._workers = workers
@@ -178,7 +177,7 @@ async def _worker(
         task_queue=worker.task_queue,
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
-        workflow_runner=_runner(worker),
+        workflow_runner=workflow_runner(worker.sandbox),
         max_cached_workflows=worker.max_cached_workflows,
         max_concurrent_activities=worker.max_concurrent_activities,
         default_heartbeat_throttle_interval=_THROTTLE,
@@ -186,14 +185,6 @@ async def _worker(
         graceful_shutdown_timeout=timedelta(
             seconds=seconds(worker.graceful_shutdown_timeout, "graceful_shutdown_timeout")
         ),
-    )
-
-
-def _runner(worker: Worker) -> WorkflowRunner:
-    if not worker.sandbox:
-        return UnsandboxedWorkflowRunner()
-    return SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     )
 
 

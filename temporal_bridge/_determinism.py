@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
+
+from temporalio import workflow
 
 from actors import INVALID, Entry, Error
 
@@ -43,10 +46,10 @@ def safe_call(name: str) -> str:
     return next((safe for prefix, safe in _SAFE if name.startswith(prefix)), _OUTSIDE)
 
 
-def offence(name: str, cause: BaseException | None = None) -> Error:
+def offence(name: str, cause: BaseException | None = None, where: str = "") -> Error:
     """The error for a call that does not replay."""
     error = Error(
-        f"{name} may not be used in a durable process, because it would not be the same again on replay:"
+        f"{where}{name} may not be used in a durable process, because it would not be the same again on replay:"
         f" use {safe_call(name)}",
         kind=INVALID,
         details={"call": name},
@@ -96,7 +99,9 @@ def explained(error: Error) -> Error:
         match = _RESTRICTED.match(str(cause))
         name = match["name"].removesuffix(".__call__") if match is not None else str(cause)
         return offence(name, cause)
-    if kind == "RuntimeError" and _TRIO_OUTSIDE in str(cause):
+    if (kind == "RuntimeError" and _TRIO_OUTSIDE in str(cause)) or (
+        kind == "AttributeError" and "'RunContext' object" in str(cause)
+    ):
         return offence(_raiser(cause) or "trio", cause)
     if kind == "NotImplementedError" and (raiser := _raiser(cause)) is not None:
         return offence(raiser, cause)
@@ -145,43 +150,49 @@ _OFFENCES: Final = frozenset(
     }
 )
 _OFFENDING_MODULES: Final = ("random.", "secrets.", "asyncio.", "trio.", "socket.")
-_HARMLESS: Final = frozenset({"random.Random"})
+_HARMLESS: Final = "random.Random("
 
 
-def lint(entry: Entry) -> list[Error]:
-    """What the function of an entry calls that does not replay, as far as its source shows."""
-    function = entry.function
+def check_source(entry: Entry) -> None:
+    """Without a sandbox: refuse a process whose function calls what does not replay, as far as its source shows.
+
+    A line that says `# deterministic` is believed.
+
+    Raises:
+        Error: kind INVALID, naming the call, where it is, and the safe one.
+    """
+    if not workflow.unsafe.in_sandbox():
+        found = _first_offence(entry.function)
+        if found is not None:
+            raise found
+
+
+@lru_cache(maxsize=4096)
+def _first_offence(function: Any) -> Error | None:
     code = getattr(function, "__code__", None)
     if code is None:
-        return []
+        return None
     path = Path(code.co_filename)
     try:
-        tree = ast.parse(path.read_text())
+        text = path.read_text()
+        tree = ast.parse(text)
     except (OSError, SyntaxError, UnicodeDecodeError):
-        return []
-    body = next(
-        (
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.AsyncFunctionDef)
-            and node.name == code.co_name
-            and code.co_firstlineno in range(node.lineno - len(node.decorator_list) - 20, node.lineno + 1)
-        ),
-        None,
-    )
-    return (
-        []
-        if body is None
-        else [
-            Error(
-                f"{path.name}:{line}, in {entry.id}: {offence(name).message}",
-                kind=INVALID,
-                details={"call": name},
-            )
-            for name, line in _calls(body)
-            if name in _OFFENCES or (name.startswith(_OFFENDING_MODULES) and name not in _HARMLESS)
-        ]
-    )
+        return None
+    lines = text.splitlines()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncFunctionDef) and _first_line(node) == code.co_firstlineno:
+            for name, line in _calls(node):
+                if _is_offence(name) and "# deterministic" not in lines[line - 1]:
+                    return offence(name, where=f"{path.name}:{line}: ")
+    return None
+
+
+def _first_line(node: ast.AsyncFunctionDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _is_offence(name: str) -> bool:
+    return name in _OFFENCES or (name.startswith(_OFFENDING_MODULES) and not f"{name}(".startswith(_HARMLESS))
 
 
 def _calls(node: ast.AST) -> Iterator[tuple[str, int]]:

@@ -33,7 +33,7 @@ from actors import (
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
-from temporal_bridge._determinism import explained
+from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
 from temporal_bridge._receive import receive
 from temporal_bridge._wire import Item, Seen
@@ -108,6 +108,7 @@ class DurableProcess:
         self._awake: asyncio.Future[None] | None = None
         self._cancel_seen = False
         self._deadline: float | None = None
+        self._defect: Error | None = None
         self._late: list[Item] | None = None
         """What comes while an upgraded process sends the last of its old code, before its new code begins."""
         if carried:
@@ -121,6 +122,7 @@ class DurableProcess:
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
             function = _function_of(self._entry)
+            check_source(self._entry)
         except Error as error:
             raise to_failure(error) from error
         while True:
@@ -168,7 +170,9 @@ class DurableProcess:
             return
         try:
             if item.topic == wire.DEADLINE:
-                self._terminate_at(self._scheduler.time() + float(item.values[0]))
+                (deadline,) = item.values
+                if deadline is not None:
+                    self._terminate_at(self._scheduler.time() + float(deadline))
             elif item.topic == wire.EXIT:
                 pid, _, reason, result = item.values
                 self._host.receive_exit(pid, reason, result)
@@ -180,6 +184,11 @@ class DurableProcess:
     def _warn(self, name: str, error: Exception) -> None:
         if not workflow.unsafe.is_replaying():
             log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
+
+    def suspend(self, defect: Error) -> None:
+        """Fail the workflow task, and not the process: it is tried again until code is deployed that can go on."""
+        self._defect = defect
+        self._wake()
 
     # The end
 
@@ -196,7 +205,9 @@ class DurableProcess:
 
         The server records one cancel request for a run. Any other cancellation of this task is the instance's eviction.
         """
-        while not done():
+        while self._defect is not None or not done():
+            if self._defect is not None:
+                raise self._defect
             self._awake = self._scheduler.loop.create_future()
             try:
                 await self._awake

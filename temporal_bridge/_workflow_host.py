@@ -366,7 +366,8 @@ class WorkflowHost:
         """As `Host.cancel`."""
         if target.host != DURABLE:
             return await self._to(target, Item(wire.CANCEL, [by and str(by), reason, deadline]))
-        if deadline is not None and not await self._to(target, Item(wire.DEADLINE, [deadline])):
+        # Also without a deadline: the server accepts a cancel for a closed workflow, but no signal.
+        if not await self._to(target, Item(wire.DEADLINE, [deadline])):
             return False
 
         async def cancel() -> bool:
@@ -643,8 +644,11 @@ def already_running(pid: PID) -> Error:
 
 
 # What a cancel request says beyond its reason travels in its text, which people see in Temporal's UI.
+# Temporal's core puts words of its own in front when a workflow asks.
 _CANCEL = re.compile(
-    r"(?P<reason>.*?)(?: \[by (?P<by>\{.+\})\])?(?: \[deadline (?P<deadline>[\d.e+-]+)s\])?", re.DOTALL
+    r"(?:Cancel requested by workflow with run id [0-9a-f-]+ with reason: )?"
+    r"(?P<reason>.*?)(?: \[by (?P<by>\{.+\})\])?(?: \[deadline (?P<deadline>[\d.e+-]+)s\])?",
+    re.DOTALL,
 )
 
 

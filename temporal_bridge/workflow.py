@@ -95,8 +95,9 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
     that passed this spot before the call was there gets `DEFAULT_VERSION`.
 
     Raises:
-        Error: kind INVALID for bad arguments; CONFLICT, which should end the process, when its version is not supported
-            any more.
+        Error: kind INVALID for bad arguments; CONFLICT, when its version is not supported any more. What was done by
+            code that is gone cannot even be replayed to its end: such a process is suspended, with this error shown for
+            its workflow task, until code is deployed that supports it.
     """
     _check()
     if not isinstance(change_id, str) or not change_id:
@@ -116,12 +117,16 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
         DEFAULT_VERSION,
     )
     if found < min_supported:
-        raise Error(
+        error = Error(
             f"version of {change_id!r} is {found} in this execution, older than the supported {min_supported}:"
             " keep the older code until such executions have ended",
             kind=CONFLICT,
             details={"change_id": change_id, "version": found},
         )
+        if temporal.unsafe.is_replaying():
+            instance: Any = temporal.instance()
+            instance.suspend(error)
+        raise error
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import actors
 from actors import PID
 from tests.bridging import Outside, outside
+from tests.eventually import eventually
 from tests.workflow_entries import (
     WORKER,
     call_by_hand,
@@ -148,8 +150,7 @@ async def test_w26_call_ends_with_the_target(here: Outside) -> None:
     async def body() -> Any:
         target = await actors.spawn(silent)
         pid = await actors.spawn_monitored(call_it, target, 1)
-        while not await asked(here, target):
-            await actors.sleep("10ms")
+        await eventually(partial(asked, here, target))
         await actors.send(target, "stop")
         event = await actors.events().receive()
         assert isinstance(event, actors.Exit)

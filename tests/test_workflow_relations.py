@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
-import trio
 from temporalio.client import WorkflowExecutionStatus
 
 import actors
 from actors import PID, Error, Exit, LinkDown
 from tests.bridging import Outside, outside
+from tests.eventually import eventually
 from tests.workflow_entries import (
     WORKER,
     cleans_up,
-    crashes,
     ends,
     ends_itself,
     executes,
@@ -59,13 +59,20 @@ async def end_of(here: Outside, pid: PID) -> Exit:
     return found
 
 
+async def was_sent(here: Outside, pid: PID, *names: str, times: int = 1) -> bool:
+    """Whether a durable process has got signals of one of these names."""
+    events = await here.history(pid)
+    sent = [event.workflow_execution_signaled_event_attributes.signal_name for event in events]
+    return sum(name in names for name in sent) >= times
+
+
+async def has_links(here: Outside, pid: PID, count: int) -> bool:
+    return len((await here.node.kernel.describe(pid)).links) >= count
+
+
 async def until_linked(here: Outside, pid: PID) -> None:
     """Wait until a link to a durable process has been recorded there."""
-    while not any(
-        event.workflow_execution_signaled_event_attributes.signal_name in ("@link", "linked", "monitored")
-        for event in await here.history(pid)
-    ):
-        await trio.sleep(0.01)
+    await eventually(partial(was_sent, here, pid, "@link", "linked", "monitored"))
 
 
 # Children
@@ -222,8 +229,7 @@ async def test_w33_without_trap_links_the_failure_spreads_in_both_directions(her
     target = await here.node.spawn(local, None, on="trio")
     pid = await here.node.spawn(links, target, False)
     await here.node.spawn(links, target, False)  # a second one
-    while len((await here.node.kernel.describe(target)).links) < 2:
-        await trio.sleep(0.01)
+    await eventually(partial(has_links, here, target, 2))
     await here.node.terminate(target)
     event = await end_of(here, pid)
     assert event.reason == "link_down"
@@ -231,14 +237,7 @@ async def test_w33_without_trap_links_the_failure_spreads_in_both_directions(her
     target = await here.node.spawn(waits)
     near = await here.node.spawn(local, target, on="trio")
     pid = await here.node.spawn(links, target, False)
-    while (
-        sum(
-            event.workflow_execution_signaled_event_attributes.signal_name == "@link"
-            for event in await here.history(target)
-        )
-        < 2
-    ):
-        await trio.sleep(0.01)
+    await eventually(partial(was_sent, here, target, "@link", times=2))
     watching = end_of(here, near)
     await here.node.terminate(target)
     assert (await watching).reason in ("link_down", "noproc")
@@ -260,11 +259,7 @@ async def test_w33_death_of_a_durable_process_reaches_a_local_one_that_traps(her
 async def test_w34_after_unlink_neither_end_feels_the_other(here: Outside) -> None:
     target = await here.node.spawn(waits)
     pid = await here.node.spawn(links, target, False, True)
-    while not any(
-        event.workflow_execution_signaled_event_attributes.signal_name == "linked"
-        for event in await here.history(target)
-    ):
-        await trio.sleep(0.01)
+    await eventually(partial(was_sent, here, target, "linked"))
     await here.node.terminate(target)
     assert (await end_of(here, target)).reason == "terminated"
     await here.node.send(pid, "finish", "alive")

@@ -333,3 +333,141 @@ async def unlinks_its_child() -> list[Any]:
     await actors.send(pid, "finish", 3)
     event = await next_exit()
     return [event.reason, event.result.value]
+
+
+# Long life
+
+
+@wf.process(worker=WORKER)
+async def takes_turns(rounds: int, found: list[Any]) -> list[Any]:
+    """Takes a message, and continues as new, as often as it is told; then all that has come."""
+    numbers = actors.listen("n")
+    found = [*found, await numbers.receive()]
+    if rounds:
+        await actors.upgrade(takes_turns, rounds - 1, found)
+    return found
+
+
+@wf.process(worker=WORKER)
+async def takes_all(every: int, count: int, seen: int = 0, last: dict[str, int] | None = None) -> Any:
+    """Checks that the numbers of each sender come in order, each once; upgrades after `every` messages."""
+    last = dict(last or {})
+    taken = 0
+    async for message in actors.inbox():
+        number, sender = message.payload
+        assert number == last.get(sender, 0) + 1, f"{sender} sent {number} after {last.get(sender, 0)}"
+        last[sender] = number
+        seen += 1
+        taken += 1
+        if seen == count:
+            break
+        if taken == every:
+            await actors.upgrade(takes_all, every, count, seen, last)
+    return [seen, last]
+
+
+@wf.process(worker=WORKER)
+async def keeps_everything(child: PID, other: PID, stage: int = 0) -> Any:
+    """Monitors and links, in two ways, before an upgrade; what it has after it."""
+    if stage == 0:
+        actors.set_options(trap_links=True)
+        actors.events()
+        await actors.names.register("me")
+        await actors.monitor(child)
+        await actors.link(other)
+        actors.listen("topic")
+        await actors.upgrade(keeps_everything, child, other, 1)
+    await actors.send(child, "linked", actors.self_pid())
+    await actors.send(other, "linked", actors.self_pid())
+    found: list[Any] = []
+    for _ in range(2):
+        event = await actors.events().receive()
+        found.append([event.kind, event.pid, event.reason])
+    inbox = await select(actors.inbox(), default=True)
+    return {
+        "events": sorted(found),
+        "name": await actors.names.lookup("me") == actors.self_pid(),
+        "context": actors.context.all(),
+        "topic": await actors.listen("topic").receive(),
+        "inbox": inbox.channel is None,
+        "pid": actors.self_pid(),
+        "suggested": workflow.should_upgrade(),
+    }
+
+
+@wf.process(worker=WORKER)
+async def upgrades_with_child(options: dict[str, Any], stage: int = 0, child: PID | None = None) -> Any:
+    if child is None:
+        child = await actors.spawner(options=options).spawn(waits)
+        await actors.upgrade(upgrades_with_child, options, 1, child)
+    assert child is not None
+    await actors.sleep("50ms")
+    await actors.send(child, "finish", "alive")
+    event = await next_exit()
+    return [event.pid == child, event.reason, event.result.value]
+
+
+@wf.process(worker=WORKER)
+async def hoards(count: int, stage: int = 0) -> int:
+    """Upgrades with more in its mailbox than a new run can be given at once."""
+    if stage == 0:
+        await actors.listen("go").receive()
+        await actors.upgrade(hoards, count, 1)
+    return sum([len((await actors.inbox().receive()).payload) for _ in range(count)])
+
+
+@wf.process(worker=WORKER)
+async def upgrades_badly(kind: str) -> None:
+    if kind == "anonymous":
+
+        async def anonymous() -> None:
+            pass
+
+        await actors.upgrade(anonymous)
+    elif kind == "large":
+        await actors.upgrade(returns, b"x" * 3_000_000)
+    else:
+        await actors.upgrade(returns, object())
+
+
+@wf.process(worker=WORKER)
+async def sends_large(target: PID) -> list[Any]:
+    """Each of these is allowed, and all together are more than one answer to the server may hold."""
+    try:
+        await actors.send(target, "n", b"x" * 3_000_000)
+    except Error as error:
+        refused = [error.kind, error.message]
+    else:
+        refused = []
+    done = Channel[bool]()
+
+    async def send(number: int) -> None:
+        await done.send(await actors.send(target, "n", b"x" * 1_500_000))
+
+    for number in range(4):
+        actors.start_soon(send, number)
+    return [refused, [await done.receive() for _ in range(4)]]
+
+
+@wf.process(worker=WORKER)
+async def takes_lengths(count: int) -> list[int]:
+    numbers = actors.listen("n")
+    return [len(await numbers.receive()) for _ in range(count)]
+
+
+@wf.process(worker=WORKER)
+async def uses_everything() -> Any:
+    """Functions, local functions, versions, attributes."""
+    workflow.attrs(memo={"stage": "first"})
+    version = workflow.version("way", 1, 2)
+    return [version, await actors.funcs.call(double, 4), await actors.funcs.call(double_locally, 5)]
+
+
+@wf.function(worker=WORKER)
+async def double(number: int) -> int:
+    return number * 2
+
+
+@wf.function(worker=WORKER, local=True)
+async def double_locally(number: int) -> int:
+    return number * 2

@@ -1,0 +1,341 @@
+"""Time, randomness, versions and replay of durable processes: W06, W08, W38 to W40 of the seed map."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
+
+import actors
+from actors import PID, Error, Exit, Namespace, Node
+from temporal_bridge import TemporalBridge, TemporalClient, Worker, workflow
+from temporal_bridge._connection import connect
+from temporal_bridge._converter import MsgpackConverter
+from temporal_bridge._portal import Portal
+from temporal_bridge.replay import Replayed, read_histories, replay
+from tests import workflow_offences
+from tests.bridging import Outside, outside
+from tests.eventually import eventually
+from tests.workflow_entries import (
+    WORKER,
+    echo,
+    exchange,
+    looks_at_its_history,
+    parent_of,
+    sleeps,
+    ticks,
+    values,
+    wf,
+)
+from tests.workflow_offences import offences
+
+HISTORIES = Path(__file__).parent / "histories"
+
+
+@pytest.fixture
+async def here(temporal_address: str) -> AsyncGenerator[Outside, None]:
+    async with outside(temporal_address, wf, offences, worker=WORKER) as found:
+        yield found
+
+
+async def replayed(
+    portal: Portal, histories: Sequence[WorkflowHistory], *workers: Worker, **settings: Any
+) -> list[Replayed]:
+    async def run() -> list[Replayed]:
+        return [result async for result in replay(histories, *workers, **settings)]
+
+    return await portal.call(run)
+
+
+async def check_replay(here: Outside, *pids: PID) -> None:
+    """The histories of these processes replay with the code as it is."""
+    histories = [await here.portal.call(here.handle(pid).fetch_history) for pid in pids]
+    found = await replayed(here.portal, histories)
+    assert [result.error for result in found] == [None] * len(pids)
+
+
+async def result(here: Outside, pid: PID) -> Any:
+    return await here.portal.call(here.handle(pid).result)
+
+
+async def test_w08_history_length_and_size_grow(here: Outside) -> None:
+    length, size, later_length, later_size = await here.node.execute(looks_at_its_history)
+    assert 0 < length < later_length
+    assert 0 < size < later_size
+
+
+async def test_w38_sleep_takes_its_time_and_now_is_aware_utc(here: Outside) -> None:
+    before, after = await here.node.execute(sleeps, "300ms")
+    assert before.utcoffset() == timedelta(0)
+    assert timedelta(milliseconds=300) <= after - before < timedelta(seconds=5)
+
+
+async def test_w38_every_ticks_in_step(here: Outside) -> None:
+    found = await here.node.execute(ticks, 5)
+    assert len(found) == 5
+    assert found == sorted(found)
+
+
+@attrs.frozen
+class Deployment:
+    """A node and a worker of a task queue that outlives them."""
+
+    node: Node
+    portal: Portal
+    client: Any
+
+
+@asynccontextmanager
+async def deployment(
+    address: str, task_queue: str, *namespaces: Namespace, sandbox: bool = True
+) -> AsyncGenerator[Deployment, None]:
+    async with Portal("observer") as portal, Node("deployment") as node:
+        converter = DataConverter(payload_converter_class=MsgpackConverter)
+        client = await portal.call(lambda: connect(TemporalClient(address), data_converter=converter))
+        worker = Worker(WORKER, task_queue=task_queue, entries=namespaces, sandbox=sandbox)
+        async with TemporalBridge(node, TemporalClient(address), worker):
+            yield Deployment(node, portal, client)
+
+
+async def has_begun(here: Deployment, pid: PID) -> bool:
+    """Whether its first workflow task is over."""
+    found = await here.portal.call(here.client.get_workflow_handle(pid.id).describe)
+    return int(found.history_length) >= 4
+
+
+async def test_w38_worker_restart_in_the_middle_of_a_sleep_changes_nothing(temporal_address: str) -> None:
+    queue = f"q-{uuid.uuid4()}"
+    async with deployment(temporal_address, queue, wf) as first:
+        pid = await first.node.spawn(sleeps, "700ms")
+        handle = first.client.get_workflow_handle(pid.id)
+
+        async def asleep() -> bool:
+            events = (await first.portal.call(handle.fetch_history)).events
+            return any(event.HasField("timer_started_event_attributes") for event in events)
+
+        await eventually(asleep)
+    async with deployment(temporal_address, queue, wf) as second:
+        handle = second.client.get_workflow_handle(pid.id)
+        before, after = await second.portal.call(handle.result)
+    assert timedelta(milliseconds=700) <= after - before < timedelta(seconds=10)
+
+
+# W06: a process of four deployments
+
+versioned = Namespace("versioned")
+supported = -1
+"""The oldest version that the code still knows."""
+deployed = 1
+"""Which deployment's code runs: 1 has no version call, 2 has one, 3 a second version, 4 a third and a second change."""
+
+
+@versioned.process(worker=WORKER)
+async def changing() -> list[Any]:
+    found: list[Any] = [workflow.version("way", supported, deployed - 1)] if deployed > 1 else ["none"]
+    await actors.listen("go").receive()
+    if deployed == 1:
+        return [*found, "none"]
+    found.append(workflow.version("way", -1, deployed - 1))
+    if deployed == 4:
+        found.append(workflow.version("later", -1, 1))
+    return found
+
+
+async def test_w06_running_processes_keep_their_version_and_new_ones_get_the_newest(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = f"q-{uuid.uuid4()}"
+    pids: list[PID] = []
+    for number in (1, 2, 3, 4):
+        monkeypatch.setattr(sys.modules[__name__], "deployed", number)
+        async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+            pids.append(pid := await here.node.spawn(changing))
+            handle = here.client.get_workflow_handle(pid.id)
+            await eventually(partial(has_begun, here, pid))
+    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+        handles = [here.client.get_workflow_handle(pid.id) for pid in pids]
+        for handle in handles:
+            await here.portal.call(handle.signal, "go")
+        found = [await here.portal.call(handle.result) for handle in handles]
+        assert found == [[-1, -1, 1], [1, 1, 1], [2, 2, 1], [3, 3, 1]]
+        histories = [await here.portal.call(handle.fetch_history) for handle in handles]
+        again = await replayed(here.portal, histories, sandbox=False)
+        assert [result.error for result in again] == [None] * 4
+        # The code of an older deployment does not know what newer processes have done, and is told so.
+        monkeypatch.setattr(sys.modules[__name__], "deployed", 2)
+        again = await replayed(here.portal, histories, sandbox=False)
+        assert again[3].error is not None
+        assert "does not replay" in again[3].error.message
+
+
+async def test_w06_process_of_an_unsupported_version_waits_for_code_that_supports_it(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = f"q-{uuid.uuid4()}"
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "deployed", 1)
+    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+        pid = await here.node.spawn(changing)
+        handle = here.client.get_workflow_handle(pid.id)
+        await eventually(partial(has_begun, here, pid))
+    monkeypatch.setattr(module, "deployed", 2)
+    monkeypatch.setattr(module, "supported", 1)
+    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+        handle = here.client.get_workflow_handle(pid.id)
+        await here.portal.call(handle.signal, "go")
+        failures: list[str] = []
+
+        async def failed() -> bool:
+            events = (await here.portal.call(handle.fetch_history)).events
+            failures[:] = [
+                event.workflow_task_failed_event_attributes.failure.message
+                for event in events
+                if event.HasField("workflow_task_failed_event_attributes")
+            ]
+            return bool(failures)
+
+        await eventually(failed)
+    assert "version of 'way' is -1 in this execution, older than the supported 1" in failures[0]
+    monkeypatch.setattr(module, "supported", -1)
+    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+        assert await here.portal.call(here.client.get_workflow_handle(pid.id).result) == [-1, -1]
+
+
+async def test_w39_what_replays_the_same(here: Outside) -> None:
+    async def run() -> list[PID]:
+        pids = [
+            await actors.spawn_monitored(sleeps, "5ms"),
+            await actors.spawn_monitored(ticks, 3),
+            await actors.spawn_monitored(parent_of, "wf:returns", 1),
+            await actors.spawn_monitored(exchange, await actors.spawn(echo), 3),
+        ]
+        for _ in pids:
+            event = await actors.events().receive()
+            assert isinstance(event, Exit)
+            assert event.reason == "normal"
+        return pids
+
+    pids = await here.node.execute(run, on="trio")
+    await check_replay(here, *pids)
+
+
+async def test_w39_uuid_random_and_now_are_the_same_after_a_replay(temporal_address: str) -> None:
+    """Every workflow task replays the whole history, because the worker is a new one."""
+    queue = f"q-{uuid.uuid4()}"
+    async with deployment(temporal_address, queue, wf) as here:
+        pid = await here.node.spawn(values)
+        handle = here.client.get_workflow_handle(pid.id)
+        await eventually(partial(has_begun, here, pid))
+    async with deployment(temporal_address, queue, wf) as here:
+        handle = here.client.get_workflow_handle(pid.id)
+        await here.portal.call(handle.signal, "go")
+        first, later = await here.portal.call(handle.result)
+        assert first[0] != later[0]
+        assert first[1] != later[1]
+        assert first[2] < later[2]
+        history = await here.portal.call(handle.fetch_history)
+        assert [found.error for found in await replayed(here.portal, [history])] == [None]
+
+
+@pytest.mark.parametrize(("offence", "call", "safe"), workflow_offences.OFFENCES)
+async def test_w40_offence_ends_the_process_and_names_the_call_and_the_safe_one(
+    here: Outside, offence: str, call: str, safe: str
+) -> None:
+    with pytest.raises(Error) as caught:
+        await here.node.execute(f"offences:{offence}")
+    assert caught.value.kind == "INVALID"
+    assert call in caught.value.message
+    assert safe in caught.value.message
+
+
+async def test_w40_global_state_does_not_leak_from_one_process_into_another(here: Outside) -> None:
+    assert [await here.node.execute("offences:counts_globally") for _ in range(3)] == [1, 1, 1]
+
+
+async def test_w40_without_a_sandbox_the_source_is_looked_at(temporal_address: str) -> None:
+    async with outside(temporal_address, offences, worker=WORKER, sandbox=False) as here:
+        with pytest.raises(Error, match=r"time\.time may not be used") as caught:
+            await here.node.execute("offences:wall_clock")
+        assert caught.value.kind == "INVALID"
+        assert await here.node.execute("offences:allowed") == 1
+
+
+# Recorded histories
+
+
+async def test_recorded_histories_replay() -> None:
+    async with Portal("replay") as portal:
+        found = await replayed(portal, read_histories([HISTORIES]), Worker(WORKER, task_queue="q", run=False))
+    assert len(found) >= 1
+    assert {result.workflow_id: result.error for result in found if result.error is not None} == {}
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "temporal_bridge.replay", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+async def test_replay_command_says_which_histories_fail(here: Outside, tmp_path: Path) -> None:
+    pid = await here.node.spawn(sleeps, "1ms")
+    await result(here, pid)
+    history = await here.portal.call(here.handle(pid).fetch_history)
+    (tmp_path / f"{pid.id}.json").write_text(history.to_json())
+    run = await trio.to_thread.run_sync(run_command, "--import", "tests.workflow_entries", str(tmp_path))
+    assert (run.returncode, run.stdout, run.stderr) == (0, "1 of 1 histories replay\n", "")
+    changed = history.to_json_dict()
+    for event in changed["events"]:
+        if "workflowExecutionStartedEventAttributes" in event:
+            event["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] = "wf:echo"
+    (tmp_path / "changed.json").write_text(json.dumps(changed))
+    run = await trio.to_thread.run_sync(run_command, "--import", "tests.workflow_entries", str(tmp_path))
+    assert run.returncode == 1
+    assert "FAILED" in run.stdout
+    assert "1 of 2 histories replay" in run.stdout
+
+
+async def test_replay_command_takes_the_histories_of_a_server(here: Outside, temporal_address: str) -> None:
+    pids = [await here.node.spawn(sleeps, "1ms") for _ in range(3)]
+    for pid in pids:
+        await result(here, pid)
+    query = f'TaskQueue="{here.task_queue}" AND ExecutionStatus="Completed"'
+
+    async def all_are_listed() -> bool:
+        return len([found async for found in here.client.list_workflows(query)]) == 3
+
+    await eventually(partial(here.portal.call, all_are_listed))
+    run = await trio.to_thread.run_sync(
+        lambda: run_command(
+            "--import", "tests.workflow_entries", "--address", temporal_address, "--query", query
+        )
+    )
+    assert (run.returncode, run.stdout) == (0, "3 of 3 histories replay\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "give either files"),
+        (("nowhere",), "does not exist"),
+        (("--import", "tests.no_such_module", "tests"), "cannot be imported"),
+        (("--worker", "nonsense", "tests"), "ID=QUEUE"),
+        ((__file__,), "is not a history"),
+    ],
+)
+def test_replay_command_refuses_what_it_cannot_do(arguments: tuple[str, ...], expected: str) -> None:
+    run = run_command(*arguments)
+    assert run.returncode == 2
+    assert expected in run.stderr
+    assert "Traceback" not in run.stderr
