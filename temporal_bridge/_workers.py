@@ -14,7 +14,16 @@ known: dict[str, Worker] = {}
 
 
 def _tuple(entries: Iterable[Namespace]) -> tuple[Namespace, ...]:
-    return tuple(entries)
+    if isinstance(entries, Namespace) or not isinstance(entries, Iterable):
+        raise invalid("entries", entries, _ENTRIES)
+    found = tuple(entries)
+    for namespace in found:
+        if not isinstance(namespace, Namespace):
+            raise invalid("entries", entries, _ENTRIES)
+    return found
+
+
+_ENTRIES = "a list of actors.Namespace objects, such as [app]"
 
 
 @attrs.frozen(eq=False)
@@ -51,9 +60,6 @@ class Worker:
             raise invalid("id", self.id, 'an entry id such as "app:worker"')
         if not isinstance(self.task_queue, str) or not self.task_queue:
             raise invalid("task_queue", self.task_queue, "a non-empty string")
-        for namespace in self.entries:
-            if not isinstance(namespace, Namespace):
-                raise invalid("entries", namespace, "actors.Namespace objects")
         for name in ("run", "sandbox"):
             if not isinstance(getattr(self, name), bool):
                 raise invalid(name, getattr(self, name), "True or False")
