@@ -26,6 +26,16 @@ from supervision._server_calls import (
     suspend,
 )
 from supervision._start import ready
+from supervision._state_machine import (
+    Called,
+    Entered,
+    Inserted,
+    Sent,
+    State,
+    StateEvent,
+    StateMachine,
+    TimedOut,
+)
 from supervision._supervisor import Supervisor, SupervisorHandle, start
 from supervision._task import Task
 from supervision._task_map import TaskMap
@@ -33,22 +43,30 @@ from supervision._task_supervisor import TaskSupervisor, TaskSupervisorHandle
 
 __all__ = [
     "Backoff",
+    "Called",
     "Child",
     "ChildSpec",
     "Counts",
     "DynamicSupervisor",
     "DynamicSupervisorHandle",
+    "Entered",
     "Ignore",
+    "Inserted",
     "PartitionSupervisor",
     "PartitionSupervisorHandle",
     "Refused",
+    "Sent",
     "Server",
+    "State",
+    "StateEvent",
+    "StateMachine",
     "Supervisor",
     "SupervisorHandle",
     "Task",
     "TaskMap",
     "TaskSupervisor",
     "TaskSupervisorHandle",
+    "TimedOut",
     "call",
     "cast",
     "get_state",
