@@ -76,6 +76,7 @@ class Bench:
             self.unread.append(Lying(message, place))
         elif self.bound.overflow == "drop_oldest":
             assert dropped is self.unread.pop(0).message
+            self.accepted -= 1  # it will never be handled
             self.unread.append(Lying(message, place))
         else:
             assert dropped is message
