@@ -10,7 +10,11 @@ from types import TracebackType
 import temporalio.worker
 import trio
 from temporalio.client import Client
-from temporalio.converter import DataConverter
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+)
 
 from actors import CONFLICT, Error, Kernel, Node, invalid, seconds
 from temporal_bridge._activities import Activities
@@ -86,7 +90,8 @@ class TemporalBridge:
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[TemporalBridge, None]:
         kernel = self._node.kernel
-        if DURABLE in kernel.routes:
+        before = kernel.routes.get(DURABLE)
+        if isinstance(before, TemporalHost) and not before.closed:
             raise Error(f"node {kernel.name} has a bridge already", kind=CONFLICT)
         own: Exception | None = None  # an error of the block, which the nursery would wrap in a group
         async with AsyncExitStack() as stack:
@@ -132,11 +137,17 @@ class TemporalBridge:
 
     async def _connect(self, config: TemporalClient) -> Client:
         converter = MsgpackConverter if config.converter == "msgpack" else JSONConverter
+        # What a codec hides it is to hide in the messages of errors too.
+        failures = DefaultFailureConverterWithEncodedAttributes if config.codec else DefaultFailureConverter
         return await connect(
             config,
             address=self.address,
             interceptors=[HeaderInterceptor()],
-            data_converter=DataConverter(payload_converter_class=converter, payload_codec=config.codec),
+            data_converter=DataConverter(
+                payload_converter_class=converter,
+                payload_codec=config.codec,
+                failure_converter_class=failures,
+            ),
             runtime=shared_runtime(),
         )
 

@@ -15,6 +15,7 @@ from typing import Final, Literal, TypedDict, cast
 import attrs
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, Interceptor
+from temporalio.common import HeaderCodecBehavior
 from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.envconfig import ClientConfigProfile, ClientConfigTLS
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
@@ -255,6 +256,7 @@ async def connect(
                 **arguments,
                 interceptors=interceptors,
                 data_converter=data_converter,
+                header_codec_behavior=_HEADERS[data_converter.payload_codec is not None],
                 runtime=runtime or shared_runtime(),
             )
             await client.workflow_service.describe_namespace(
@@ -271,6 +273,9 @@ async def connect(
         raise _failure(kind, text, advice, where) from error
     return client
 
+
+# The context and the senders of messages travel in headers: what a codec hides it is to hide there too.
+_HEADERS: Final = (HeaderCodecBehavior.NO_CODEC, HeaderCodecBehavior.CODEC)
 
 _NOBODY: Final = (
     "start a Temporal server there, or correct the address; without any address, here and in the environment, "

@@ -194,10 +194,10 @@ async def test_senseless_system_signals_of_a_stranger_harm_nobody(temporal_addre
     async with outside(temporal_address, app) as here:
         pid = await here.node.spawn(collect, 1)
 
-        async def signal(args: list[Any]) -> None:
-            await here.handle(pid).signal(name, args=args)
+        async def signal() -> None:
+            for args in SENSELESS:
+                await here.handle(pid).signal(name, args=args)
 
-        for args in SENSELESS:
-            await here.portal.call(signal, args)
+        await here.portal.call(signal)
         await here.node.send(pid, "fine", 1)
         assert await here.portal.call(here.handle(pid).result) == [["fine", 1, None]]

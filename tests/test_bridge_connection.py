@@ -1,0 +1,277 @@
+"""The bridge and its connection: a server that dies, comes back, or was never there; converters and codecs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from cryptography.fernet import Fernet
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadCodec
+
+import actors
+from actors import CONFLICT, NOT_FOUND, PID, UNAVAILABLE, Error, Node
+from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
+from temporal_bridge._embedded import DYNAMIC_CONFIG, find_temporal
+from tests.bridging import next_exit, outside
+from tests.outside_entries import app, collect, echo_calls, hello, run_function, sleeper, wait_for_finish
+
+
+class Server:
+    """A server of the test's own, on one port, which can be killed and started again with its database."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self.port = found.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self._process: trio.Process | None = None
+
+    async def start(self) -> None:
+        command = [
+            await find_temporal(),
+            *("server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port), "--headless"),
+            *("--db-filename", str(self._directory / "temporal.db"), "--log-level", "never"),
+            *(f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()),
+        ]
+        null = os.open(os.devnull, os.O_RDWR)
+        self._process = await trio.lowlevel.open_process(command, stdin=null, stdout=null, stderr=null)
+        os.close(null)
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def own_server(directory: Path) -> AsyncGenerator[Server]:
+    server = Server(directory)
+    await server.start()
+    try:
+        yield server
+    finally:
+        with trio.CancelScope(shield=True):
+            await server.kill()
+
+
+async def answering(server: Server) -> None:
+    """Wait until a bridge can be opened."""
+    while True:
+        try:
+            async with Node("prober") as node, TemporalBridge(node, TemporalClient(server.address)):
+                return
+        except Error as error:
+            if error.kind not in (UNAVAILABLE, NOT_FOUND):
+                raise
+
+
+async def test_killed_and_restarted_server_loses_no_process_message_watch_or_call(tmp_path: Path) -> None:
+    async def body(server: Server) -> list[Any]:
+        waiting = await actors.spawn_monitored(wait_for_finish)
+        collecting = await actors.spawn_monitored(collect, 4)
+        for number in range(2):
+            await actors.send(collecting, "before", number)
+        await server.kill()
+        restarted = trio.Event()
+        sent: list[bool] = []
+
+        async def send() -> None:
+            for number in range(2):
+                while True:
+                    try:
+                        sent.append(await actors.send(collecting, "after", number))
+                        break
+                    except Error as error:  # the sender is told, and may try again
+                        if error.kind != UNAVAILABLE:
+                            raise
+            restarted.set()
+
+        actors.start_soon(send)
+        await trio.sleep(0.5)
+        await server.start()
+        await restarted.wait()
+        assert await actors.send(waiting, "finish", "survived")
+        ends = {}
+        for _ in range(2):
+            event = await next_exit()
+            ends[event.pid] = event
+        fresh = await actors.execute(hello, "again")
+        function = await actors.execute(run_function, "out:echo", [1])
+        topics = [[topic, payload] for topic, payload, _ in ends[collecting].result.value]
+        return [ends[waiting].result.value, topics, sent, fresh, function]
+
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with outside(server.address, app, patience=60) as here:
+            found = await here.node.execute(body, server, on="trio")
+    assert found == [
+        "survived",
+        [["before", 0], ["before", 1], ["after", 0], ["after", 1]],
+        [True, True],
+        {"hello": "again"},
+        [1],
+    ]
+
+
+async def test_server_that_is_not_there_is_said_at_once_and_leaves_nothing_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with Node("alone") as node:
+        with pytest.raises(Error, match=f"127.0.0.1:{port}") as raised:
+            async with TemporalBridge(node, TemporalClient(f"127.0.0.1:{port}", connect_timeout="2s")):
+                raise AssertionError
+        assert raised.value.kind == UNAVAILABLE
+        assert not node.kernel.routes
+        assert not node.kernel.spawners
+
+
+async def test_namespace_that_is_not_there_is_said_at_once(temporal_address: str) -> None:
+    async with Node("alone") as node:
+        with pytest.raises(Error, match="'nowhere'") as raised:
+            async with TemporalBridge(node, TemporalClient(temporal_address, namespace="nowhere")):
+                raise AssertionError
+        assert raised.value.kind == NOT_FOUND
+
+
+async def test_node_has_one_bridge_and_can_have_another_after_it(temporal_address: str) -> None:
+    worker = Worker("out:worker", task_queue="one-bridge", entries=[app])
+    async with Node("twice") as node:
+        async with TemporalBridge(node, TemporalClient(temporal_address), worker) as first:
+            with pytest.raises(Error, match="has a bridge already") as raised:
+                async with TemporalBridge(node, TemporalClient(temporal_address)):
+                    raise AssertionError
+            assert raised.value.kind == CONFLICT
+            assert await node.execute(hello) == {"hello": "world"}
+            with pytest.raises(Error, match="entered once"):
+                await first.__aenter__()
+        async with TemporalBridge(node, TemporalClient(temporal_address), worker):
+            assert await node.execute(hello) == {"hello": "world"}
+        with pytest.raises(Error, match="'out:worker' is not there"):
+            await node.spawn(hello)
+
+
+async def test_error_of_the_block_is_raised_as_it_is(temporal_address: str) -> None:
+    async with Node("alone") as node:
+        with pytest.raises(ZeroDivisionError):
+            async with TemporalBridge(node, TemporalClient(temporal_address)):
+                raise ZeroDivisionError
+
+
+async def test_bridge_without_an_address_starts_a_server_whose_processes_survive_it(tmp_path: Path) -> None:
+    client = TemporalClient(data_dir=tmp_path)
+    worker = Worker("out:worker", task_queue="survivors", entries=[app])
+    with trio.fail_after(60):
+        async with Node("first") as node, TemporalBridge(node, client, worker) as bridge:
+            assert isinstance(bridge.server, EmbeddedServer)
+            pid = await node.spawn(wait_for_finish)
+        async with Node("second") as node, TemporalBridge(node, client, worker):
+
+            async def body() -> Any:
+                await actors.monitor(pid)
+                await actors.send(pid, "finish", "still here")
+                return (await next_exit()).result.value
+
+            assert await node.execute(body, on="trio") == "still here"
+
+
+# Payloads
+
+
+class Encrypting(PayloadCodec):
+    """As `docs/` shows it: each payload as a whole, with a key that the server never sees."""
+
+    def __init__(self, key: bytes) -> None:
+        self._fernet = Fernet(key)
+        self.encoded = 0
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        self.encoded += len(payloads)
+        return [
+            Payload(
+                metadata={"encoding": b"binary/encrypted"},
+                data=self._fernet.encrypt(each.SerializeToString()),
+            )
+            for each in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [
+            Payload.FromString(self._fernet.decrypt(each.data))
+            if each.metadata.get("encoding") == b"binary/encrypted"
+            else each
+            for each in payloads
+        ]
+
+
+def written(events: Iterable[Any]) -> bytes:
+    return b"".join(event.SerializeToString() for event in events)
+
+
+async def test_codec_encrypts_arguments_messages_results_and_context(temporal_address: str) -> None:
+    secret = "a-secret-nobody-sees"
+    client = TemporalClient(temporal_address, codec=Encrypting(Fernet.generate_key()))
+    async with outside(temporal_address, app, client=client) as here:
+        spawner = here.node.spawner(context={"user_id": secret})
+        pid = await spawner.spawn(run_function, "out:echo", [secret])
+        assert await here.node.execute(run_function, "out:echo", [secret]) == [secret]
+        other = await spawner.with_message("finish", secret).spawn(wait_for_finish)
+        called = await here.node.spawn(echo_calls)
+        assert await here.node.call(called, "x", secret) == secret
+        await here.node.terminate(called)
+        failing = here.node.spawner(name=here.new_id())
+        with pytest.raises(Error, match=secret) as raised:
+            await failing.execute("out:fail", "INVALID", secret, None, {"a": secret})
+        assert raised.value.details == {"a": secret}
+        assert failing.name is not None
+        for each in (pid, other, called, PID("default", "temporal", failing.name)):
+            assert secret.encode() not in written(await here.history(each))
+
+
+async def test_json_converter_writes_what_people_can_read(temporal_address: str) -> None:
+    client = TemporalClient(temporal_address, converter="json")
+    async with outside(temporal_address, app, client=client) as here:
+        pid = await here.node.spawner().with_message("a", {"readable": [1, 2.5, None]}).spawn(collect, 2)
+        await here.node.send(pid, "b", (1, {2}))
+        found = await here.portal.call(here.handle(pid).result)
+        assert found == [["a", {"readable": [1, 2.5, None]}, None], ["b", (1, {2}), None]]
+        events = await here.history(pid)
+        signals = [
+            event.workflow_execution_signaled_event_attributes
+            for event in events
+            if event.HasField("workflow_execution_signaled_event_attributes")
+        ]
+        (payload,) = signals[0].input.payloads
+        assert payload.metadata["encoding"] == b"json/plain"
+        assert payload.data == b'{"readable":[1,2.5,null]}'
+        assert {each.metadata["encoding"] for each in signals[1].input.payloads} == {
+            b"json/plain",
+            b"binary/msgpack",
+        }
+
+
+async def test_unreachable_server_is_an_error_for_who_sends_and_not_for_the_node(tmp_path: Path) -> None:
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with outside(server.address, app, patience=60) as here:
+            pid = await here.node.spawn(sleeper)
+            await server.kill()
+            with pytest.raises(Error) as raised:
+                await here.node.send(pid, "x")
+            assert raised.value.kind == UNAVAILABLE
+            local = await here.node.execute(local_hello, on="trio")
+            assert local == "local"
+            await server.start()
+
+
+async def local_hello() -> str:
+    return "local"
