@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from types import FunctionType
 from typing import Any, Literal, TypeVar, cast, overload
 
 import attrs
@@ -18,6 +19,7 @@ Target = Callable[..., Awaitable[Any]] | str
 _NAMESPACE = re.compile(r"[A-Za-z_][\w.\-]*")
 _ID = re.compile(r"[A-Za-z_][\w.\-]*:[\w.\-]+")
 _MARK = "__everproc_entry__"
+_KEPT = "__everproc_anonymous__"
 
 
 @attrs.frozen
@@ -188,10 +190,17 @@ def _check_worker(worker: str | None) -> None:
 
 
 def check_async(function: object, name: str) -> None:
-    """Refuse what is not an async function, or a callable object whose `__call__` is one."""
-    call = None if isinstance(function, type) else getattr(function, "__call__", None)  # noqa: B004
-    if not inspect.iscoroutinefunction(function) and not inspect.iscoroutinefunction(call):
+    """Refuse what cannot be awaited when it is called."""
+    if not is_async(function):
         raise invalid(name, function, "an async function (`async def`) or the id of an entry")
+
+
+def is_async(function: object) -> bool:
+    """Whether it is an async function, or a callable object whose `__call__` is one."""
+    if isinstance(function, FunctionType) and function.__code__.co_flags & inspect.CO_COROUTINE:
+        return True
+    call = None if isinstance(function, type) else getattr(function, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def process_entry(target: Target, name: str = "target") -> Entry:
@@ -202,6 +211,14 @@ def process_entry(target: Target, name: str = "target") -> Entry:
     """
     entry: Entry | None = _entry(target) if isinstance(target, str) else getattr(target, _MARK, None)
     if entry is None:
+        if isinstance(target, FunctionType) and target.__closure__ is None:
+            # Most spawns are of such a function. One with a closure would be kept alive by what it closes over.
+            kept: Entry | None = target.__dict__.get(_KEPT)
+            if kept is not None and kept.function is target:
+                return kept
+            check_async(target, name)
+            kept = target.__dict__[_KEPT] = _anonymous(target)
+            return kept
         check_async(target, name)
         return _anonymous(cast("Callable[..., Any]", target))
     if entry.kind != "process":

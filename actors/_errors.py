@@ -107,7 +107,13 @@ class Error(Exception):
 
     @classmethod
     def of(cls, exception: BaseException) -> Error:
-        """`exception` as an `Error`: itself if it is one, else INTERNAL with its type and text, and it as the cause."""
+        """`exception` as an `Error`: itself if it is one, else INTERNAL with its type and text, and it as the cause.
+
+        A group that holds one exception, as trio's nurseries raise it, stands for that one.
+        """
+        held = list(leaves(exception))
+        if len(held) == 1:
+            exception = held[0]
         if isinstance(exception, Error):
             return exception
         name = type(exception).__name__

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from itertools import count
 from typing import Any
 
+import outcome
 import trio
 
-from actors._errors import Error
+from actors._entries import is_async
+from actors._errors import Error, invalid, without
 from actors._events import Result
 from actors._functions import (
     DEFAULT_START_TO_CLOSE,
@@ -22,6 +27,11 @@ from actors._functions import (
     timeout_error,
 )
 from actors._scheduler import OUTSIDE, caller
+from actors._trio_host import contains
+
+_NO_LIMIT = trio.CapacityLimiter(math.inf)
+_THE_PROGRAMS = (trio.Cancelled, KeyboardInterrupt, SystemExit)
+"""What ends more than the function that raises it."""
 
 _ONCE = RetryPolicy(maximum_attempts=1)
 """What is in memory does not survive a crash either: a call is tried once unless asked otherwise."""
@@ -59,7 +69,16 @@ class TrioFunctions:
         result = Result(error=cancelled_error(call.entry))
         try:
             with scope:
+                await trio.lowlevel.checkpoint_if_cancelled()
                 result = await self._attempts(call)
+        except (
+            BaseException
+        ) as exception:  # what was raised while it was cancelled, beside the cancellation or not
+            error = without(exception, trio.Cancelled)
+            if error is not None:
+                result = Result(error=Error.of(error))
+            if contains(exception, *_THE_PROGRAMS):
+                raise
         finally:
             future.settle(result)
 
@@ -90,13 +109,41 @@ class TrioFunctions:
     async def _attempt(self, call: FunctionCall) -> Result:
         length = call.options.start_to_close_timeout or DEFAULT_START_TO_CLOSE
         function = call.entry.function
-        with trio.move_on_after(length):
-            try:
-                if inspect.iscoroutinefunction(function):
+        try:
+            with trio.move_on_after(length):
+                if is_async(function):
                     return Result(await function(*call.args))
-                return Result(
-                    await trio.to_thread.run_sync(lambda: function(*call.args), abandon_on_cancel=True)
-                )
-            except Exception as exception:  # noqa: BLE001 - whatever it is, the caller gets it
-                return Result(error=Error.of(exception))
+                return Result(await self._in_thread(function, call.args))
+        except BaseException as exception:  # whatever it is, the caller gets it
+            if contains(exception, *_THE_PROGRAMS):
+                raise
+            return Result(error=Error.of(exception))
         return Result(error=timeout_error(call.entry, "start_to_close", length))
+
+    async def _in_thread(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Run a plain function in a thread. A cancellation gives it up; the node still waits for the thread."""
+        in_thread = partial(trio.to_thread.run_sync, partial(function, *args), limiter=_NO_LIMIT)
+        running = object()
+        results = list[outcome.Outcome[Any]]()
+        ended = trio.Event()
+
+        async def serve() -> None:
+            try:
+                with trio.CancelScope(shield=True):
+                    results.append(await outcome.acapture(in_thread))
+            finally:
+                limiter.release_on_behalf_of(running)
+                ended.set()
+
+        # Waited for here, so that a function which is given up before its turn never runs.
+        limiter = trio.to_thread.current_default_thread_limiter()
+        await limiter.acquire_on_behalf_of(running)
+        self._nursery.start_soon(serve)
+        await ended.wait()
+        value = results[0].unwrap()
+        if inspect.iscoroutine(value):
+            value.close()
+            raise invalid(
+                "function", function, "an async function (`async def`), or one that returns no coroutine"
+            )
+        return value
