@@ -10,16 +10,15 @@ import actors
 from actors import PID, Dest, Duration, Target, invalid, seconds
 from supervision._child_spec import Child, ChildSpec, Counts, Type, whole_number
 from supervision._dynamic_children import DynamicChildren
-from supervision._requests import ask, stop
+from supervision._handle import Handle
+from supervision._requests import ask
 from supervision._restart_intensity import RestartIntensity
 from supervision._supervisor import check_intensity
 
 
 @attrs.frozen
-class DynamicSupervisorHandle:
+class DynamicSupervisorHandle(Handle):
     """A dynamic supervisor that runs; see `SupervisorHandle` for what holds of all its calls."""
-
-    pid: Dest
 
     async def start_child(self, spec: ChildSpec) -> PID | None:
         """Start one more child; its id need not be unique. None when it ignored its start, and then it is forgotten.
@@ -30,7 +29,7 @@ class DynamicSupervisorHandle:
         """
         if not isinstance(spec, ChildSpec):
             raise invalid("spec", spec, "a ChildSpec")
-        pid: PID | None = await ask(self.pid, "start_child", spec)
+        pid: PID | None = await ask(self.dest, "start_child", spec)
         return pid
 
     async def terminate_child(self, pid: PID) -> None:
@@ -41,21 +40,17 @@ class DynamicSupervisorHandle:
         """
         if not isinstance(pid, PID):
             raise invalid("pid", pid, "the PID of a child: a dynamic supervisor does not know them by id")
-        await ask(self.pid, "terminate_child", pid)
+        await ask(self.dest, "terminate_child", pid)
 
     async def which_children(self) -> list[Child]:
         """All children, in no promised order."""
-        children: list[Child] = await ask(self.pid, "which_children")
+        children: list[Child] = await ask(self.dest, "which_children")
         return children
 
     async def count_children(self) -> Counts:
         """How many there are; `specs` is all, running or being restarted."""
-        counts: Counts = await ask(self.pid, "count_children")
+        counts: Counts = await ask(self.dest, "count_children")
         return counts
-
-    async def stop(self) -> None:
-        """As `SupervisorHandle.stop`."""
-        await stop(self.pid)
 
 
 @attrs.frozen

@@ -10,15 +10,15 @@ import attrs
 
 from actors import Dest, Duration, Target, invalid
 from supervision._child_spec import Child, ChildSpec, Counts, Type, whole_number
+from supervision._handle import Handle
 from supervision._restart import Strategy
 from supervision._supervisor import Supervisor, SupervisorHandle
 
 
 @attrs.frozen
-class PartitionSupervisorHandle:
+class PartitionSupervisorHandle(Handle):
     """A partition supervisor that runs. Finding the partition of a key asks nobody, so it is no bottleneck."""
 
-    pid: Dest
     names: tuple[str, ...]
 
     @property
@@ -38,15 +38,11 @@ class PartitionSupervisorHandle:
 
     async def which_children(self) -> list[Child]:
         """The partitions; their ids are their numbers."""
-        return await SupervisorHandle(self.pid).which_children()
+        return await SupervisorHandle(self.dest).which_children()
 
     async def count_children(self) -> Counts:
         """How many there are."""
-        return await SupervisorHandle(self.pid).count_children()
-
-    async def stop(self) -> None:
-        """As `SupervisorHandle.stop`."""
-        await SupervisorHandle(self.pid).stop()
+        return await SupervisorHandle(self.dest).count_children()
 
 
 @attrs.frozen

@@ -11,7 +11,8 @@ import actors
 from actors import PID, Dest, Duration, Error, Target, invalid, seconds
 from supervision._child_spec import Child, ChildSpec, Counts, Type, one_of, whole_number
 from supervision._children import Children
-from supervision._requests import FOREVER, ask, stop
+from supervision._handle import Handle
+from supervision._requests import FOREVER, ask
 from supervision._restart import AutoShutdown, Strategy
 from supervision._restart_intensity import RestartIntensity
 from supervision._start import spawn, until_ready
@@ -38,14 +39,12 @@ def check_intensity(max_restarts: int, within: Duration) -> None:
 
 
 @attrs.frozen
-class SupervisorHandle:
+class SupervisorHandle(Handle):
     """A supervisor that runs. It can be sent to other processes, and be made from a name: `Supervisor.at("app")`.
 
     Each call waits as long as the supervisor needs (OTP's `infinity`). All raise `Error` with kind NOT_FOUND when it
     does not exist, and UNAVAILABLE when it ends before it answers.
     """
-
-    pid: Dest
 
     async def start_child(self, spec: ChildSpec) -> PID | None:
         """Start one more child, after all others. None when it ignored its start; its spec is kept then.
@@ -103,16 +102,8 @@ class SupervisorHandle:
         spec: ChildSpec = await self._ask("get_childspec", id)
         return spec
 
-    async def stop(self) -> None:
-        """Stop all children, then the supervisor, which ends with the reason `normal`; returns when it has.
-
-        Raises:
-            Error: kind NOT_FOUND, when it does not exist.
-        """
-        await stop(self.pid)
-
     async def _ask(self, verb: str, *args: Any) -> Any:
-        return await ask(self.pid, verb, *args)
+        return await ask(self.dest, verb, *args)
 
 
 @attrs.frozen

@@ -16,6 +16,7 @@ import actors
 from actors import PID, Dest, Duration, Result, Target, invalid, seconds
 from supervision._child_spec import Counts, Shutdown, Type, boolean, whole_number
 from supervision._dynamic_supervisor import DynamicSupervisorHandle, supervise_dynamically
+from supervision._handle import Handle
 from supervision._task import Task, TaskStarter, run_gated
 from supervision._task_map import TaskMap
 
@@ -25,10 +26,9 @@ Args = TypeVarTuple("Args")
 
 
 @attrs.frozen
-class TaskSupervisorHandle:
+class TaskSupervisorHandle(Handle):
     """A task supervisor that runs."""
 
-    pid: Dest
     shutdown: Shutdown = "5s"
     on: str | None = None
 
@@ -108,12 +108,12 @@ class TaskSupervisorHandle:
 
     async def children(self) -> list[PID]:
         """The PIDs of the tasks that run."""
-        found = await DynamicSupervisorHandle(self.pid).which_children()
+        found = await DynamicSupervisorHandle(self.dest).which_children()
         return [child.pid for child in found if child.pid is not None]
 
     async def count_children(self) -> Counts:
         """How many tasks there are."""
-        return await DynamicSupervisorHandle(self.pid).count_children()
+        return await DynamicSupervisorHandle(self.dest).count_children()
 
     async def terminate_child(self, pid: PID) -> None:
         """Stop a task, and wait for its end.
@@ -121,14 +121,10 @@ class TaskSupervisorHandle:
         Raises:
             Error: with the reason `not_found`.
         """
-        await DynamicSupervisorHandle(self.pid).terminate_child(pid)
-
-    async def stop(self) -> None:
-        """Stop all tasks, then the supervisor; returns when it has ended."""
-        await DynamicSupervisorHandle(self.pid).stop()
+        await DynamicSupervisorHandle(self.dest).terminate_child(pid)
 
     def _starter(self) -> TaskStarter:
-        return TaskStarter(DynamicSupervisorHandle(self.pid), self.shutdown, self.on)
+        return TaskStarter(DynamicSupervisorHandle(self.dest), self.shutdown, self.on)
 
 
 @attrs.frozen
