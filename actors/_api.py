@@ -23,7 +23,7 @@ from actors._events import Event, MonitorRef
 from actors._message import Message, check_topic, make_message, payload_of
 from actors._pid import PID, Dest
 from actors._process import Options, Process, running_process, take_turn
-from actors._scheduler import TURNS, Timer, Wait, caller
+from actors._scheduler import TURNS, Timer, Wait, caller, running
 from actors._spawner import Spawner
 
 _SPAWNER = Spawner()
@@ -122,8 +122,8 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
         Error: INVALID for a bad destination, topic or payload; UNAVAILABLE for a transport that cannot be reached.
     """
     # The path of most messages, so it is written out instead of called: the process that runs, its turns, the target.
-    process = caller.get()
-    if type(process) is not Process:
+    process = running()
+    if type(process) is not Process or not process.alive:
         process = running_process()
     process.turns -= 1
     if process.turns < 0:

@@ -11,7 +11,7 @@ import attrs
 
 from actors._errors import INVALID, ChannelClosed, Error, invalid
 from actors._places import CLOSED, Case, Place, joined, left
-from actors._scheduler import TURNS, caller
+from actors._scheduler import running
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Channel(Generic[T]):
         return self._receive(ChannelClosed)
 
     async def _receive(self, closed: type[Exception]) -> T:
-        by = caller.get()
+        by = running()
         by.turns -= 1
         if by.turns < 0:
             await by.pause()
@@ -93,11 +93,13 @@ class Channel(Generic[T]):
         if self._closed:
             raise closed("this channel is closed and drained")
         scheduler = by.scheduler
-        place = Place(scheduler, self)
+        place = Place()
+        place.scheduler = scheduler
+        place.task = scheduler.running()
+        place.channel = self
+        place.previous = place.next = None
         self._receivers = place if self._receivers is None else joined(self._receivers, place)
         value = await scheduler.park(place)
-        if by.turns > 0:
-            by.turns = TURNS
         if value is CLOSED:
             raise closed("this channel was closed")
         return value  # type: ignore[no-any-return]
@@ -110,7 +112,7 @@ class Channel(Generic[T]):
         Raises:
             ChannelClosed: when the channel is closed, also while waiting.
         """
-        by = caller.get()
+        by = running()
         by.turns -= 1
         if by.turns < 0:
             await by.pause()
@@ -161,7 +163,10 @@ class Channel(Generic[T]):
         place = self._receivers
         if place is not None:
             self._receivers = None if place.next is None else left(place, place)
-            place.fire(value)
+            if type(place) is Place:
+                place.scheduler.wake(place.task, value)
+            else:
+                place.fire(value)
         elif self._buffer is None:
             self._buffer = deque((value,))
         else:
@@ -204,8 +209,11 @@ class Queue(Channel[T]):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__()
         self._capacity = math.inf
+        self._buffer = None
+        self._receivers = None
+        self._senders = None
+        self._closed = False
 
     def put(self, value: T) -> None:
         """Add a value; nothing happens on a closed channel."""
@@ -295,7 +303,7 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
     for case in cases:
         if not isinstance(case, Channel | Sending):
             raise invalid("cases", case, "channels, and channel.sending(value)")
-    by = caller.get()
+    by = running()
     by.turns -= 1
     if by.turns < 0:
         await by.pause()

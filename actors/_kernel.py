@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from actors._host import Host, SpawnFunction, SpawnRequest
 from actors._mailbox import Bound
 from actors._message import Message, ReplyTo
 from actors._names import Names
-from actors._pid import PID, Dest
+from actors._pid import PID, Dest, sibling
 from actors._process import Process
 from actors._scheduler import Scheduler
 
@@ -129,13 +129,7 @@ class Kernel:
         self, request: SpawnRequest, host: str, scheduler: Scheduler, pid: PID | None = None
     ) -> PID:
         """Put a process into the table; it runs once the caller waits. A name that is taken gives its holder."""
-        for option in request.options:
-            if option not in LOCAL_OPTIONS:
-                raise Error(
-                    f"option={option!r} is not known on host {host!r}: expected {', '.join(LOCAL_OPTIONS)}",
-                    kind=INVALID,
-                )
-        bound = Bound.of(request.options)
+        bound = None if not request.options else self._bound_of(request.options, host)
         if self.closing:
             raise Error(f"node {self.name} is closing: it starts no more processes", kind=CONFLICT)
         if request.name is not None:
@@ -147,7 +141,7 @@ class Kernel:
         self._spawned += 1
         parent = request.parent
         process = Process(
-            pid or PID(self.name, host, str(self._spawned)),
+            pid or sibling(self.pid, host, self._spawned),
             self,
             scheduler,
             request.entry,
@@ -162,6 +156,15 @@ class Kernel:
             self.deliver(process, message)
         process.begin(request.entry.function, request.args)
         return process.pid
+
+    def _bound_of(self, options: Mapping[str, Any], host: str) -> Bound | None:
+        for option in options:
+            if option not in LOCAL_OPTIONS:
+                raise Error(
+                    f"option={option!r} is not known on host {host!r}: expected {', '.join(LOCAL_OPTIONS)}",
+                    kind=INVALID,
+                )
+        return Bound.of(options)
 
     def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
         """An upgraded process has unwound its old code: start the new. A durable one continues as new instead."""
@@ -362,14 +365,18 @@ class Kernel:
         """The order of death (semantics 4): the table, the names and groups, the monitors, the links."""
         process.alive = False
         del self.table[process.pid.id]
-        self.names.forget(process)
+        if process.names is not None:
+            self.names.forget(process)
         self.groups.forget(process.pid)
         self._exits[reason] += 1
-        crash_report(process, reason, result)
-        relations.tell_of_death(process, reason, result)
+        if reason == "error":
+            crash_report(process, reason, result)
+        if process.watchers is not None or process.links is not None:
+            relations.tell_of_death(process, reason, result)
         monitors, process.monitors = process.monitors, None
-        for ref, pid in (monitors or {}).items():
-            self.unwatch(pid, ref)
+        if monitors is not None:
+            for ref, pid in monitors.items():
+                self.unwatch(pid, ref)
         if not self.table and self.on_empty is not None:
             self.on_empty()
 

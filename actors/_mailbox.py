@@ -75,7 +75,7 @@ class Mailbox:
 
     def deliver(self, message: Message) -> Message | None:
         """Put a message where it belongs; gives back the one that had to go instead, if the mailbox is full."""
-        if not self._arrivals:  # no listener and no bound: as most mailboxes are
+        if not self._arrivals:  # as most are: without listener and bound
             self.accepted += 1
             self.inbox.give(message)
             return None
@@ -87,8 +87,7 @@ class Mailbox:
                 return message
             dropped = self._drop_oldest()
         self.accepted += 1
-        if self._arrivals:
-            self._number(message)
+        self._number(message)
         channel.put(message)
         return dropped
 

@@ -37,19 +37,18 @@ class Message:
 class _Draft:
     """A message while it is filled, which takes a frozen class twice as long. The layouts are the same."""
 
+    # A class without __init__ is called in half the time.
     __slots__ = ("topic", "payload", "sender", "reply_to", "arrival")
-
-    def __init__(self, topic: str, payload: Any, sender: PID | None, reply_to: ReplyTo | None) -> None:
-        self.topic = topic
-        self.payload = payload
-        self.sender = sender
-        self.reply_to = reply_to
-        self.arrival = 0
 
 
 def make_message(topic: str, payload: Any, sender: PID | None, reply_to: ReplyTo | None = None) -> Message:
     """A `Message`, faster than by its own constructor."""
-    draft: Any = _Draft(topic, payload, sender, reply_to)
+    draft: Any = _Draft()
+    draft.topic = topic
+    draft.payload = payload
+    draft.sender = sender
+    draft.reply_to = reply_to
+    draft.arrival = 0
     draft.__class__ = Message
     return draft  # type: ignore[no-any-return]
 

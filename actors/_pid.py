@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import attrs
 
@@ -11,7 +12,7 @@ from actors._errors import invalid
 _TEXT = re.compile(r"\{([^@|{}]+)@([^@|{}]+)\|(.+)\}", re.DOTALL)
 
 
-@attrs.frozen(order=True, hash=False, repr=False)
+@attrs.frozen(order=True, hash=False, repr=False, weakref_slot=False)
 class PID:
     """The identity of a process: frozen, hashable, ordered, and the same text wherever it is read.
 
@@ -52,6 +53,22 @@ class PID:
         if match is None:
             raise invalid("text", text, "a PID such as {node@host|id}")
         return cls(*match.groups())
+
+
+class _Draft:
+    """A PID while it is filled; the same layout, see `_message._Draft`."""
+
+    __slots__ = ("node", "host", "id")
+
+
+def sibling(pid: PID, host: str, number: int) -> PID:
+    """The PID of a process of the same node, unchecked: the node made them all."""
+    draft: Any = _Draft()
+    draft.node = pid.node
+    draft.host = host
+    draft.id = str(number)
+    draft.__class__ = PID
+    return draft  # type: ignore[no-any-return]
 
 
 Dest = PID | str

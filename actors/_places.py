@@ -22,15 +22,15 @@ class Place(Wait):
 
     __slots__ = ("channel", "previous", "next")
 
+    channel: Channel[Any]
+    previous: Place | None
+    next: Place | None
+
     sending = False
     siblings: tuple[Case, ...] = ()
 
-    def __init__(self, scheduler: Parking, channel: Channel[Any]) -> None:
-        self.scheduler = scheduler
-        self.task = scheduler.running()
-        self.channel = channel
-        self.previous: Place | None = None
-        self.next: Place | None = None
+    # One is made for each wait, and filled there: a class whose __init__ is Python code is called in twice the time.
+    __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
 
     def fire(self, value: Any) -> None:
         """Complete the wait of this place, which the channel has just taken out of its queue."""
@@ -50,7 +50,9 @@ class Case(Place):
     __slots__ = ("sending", "value", "siblings")
 
     def __init__(self, scheduler: Parking, channel: Channel[Any], sending: bool, value: Any) -> None:
-        Place.__init__(self, scheduler, channel)
+        Wait.__init__(self, scheduler)
+        self.channel = channel
+        self.previous = self.next = None
         self.sending = sending
         self.value = value
         self.siblings = ()

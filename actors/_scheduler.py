@@ -190,5 +190,8 @@ OUTSIDE = Outside(NoScheduler())
 caller: ContextVar[Caller] = ContextVar("everproc_caller", default=OUTSIDE)
 """Who is running: each task of a process has its process here."""
 
+running = caller.get
+"""Who is running, for the paths that count: the look-up of the method would take as long as the call."""
+
 TURNS = 256
 """How many operations a process does before it lets others run."""

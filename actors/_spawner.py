@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from actors._channel import Queue
-from actors._context import check_context, current_context, own_copy
+from actors._context import check_context, own_copy
 from actors._entries import Target, process_entry
 from actors._errors import invalid
 from actors._events import Exit, MonitorRef
@@ -141,17 +141,19 @@ class Spawner:
     async def _spawn(
         self, kernel: Kernel, parent: Process | None, target: Target, args: tuple[Any, ...], on: str | None
     ) -> PID:
+        by = caller.get()
         sender = None if parent is None else parent.pid
         request = SpawnRequest(
             process_entry(target),
             args,
             parent,
             self.name,
-            tuple(Message(topic, payload, sender) for topic, payload in self.messages),
-            {**current_context(), **self.context},
+            tuple(Message(topic, payload, sender) for topic, payload in self.messages)
+            if self.messages
+            else (),
+            {**by.context, **self.context} if self.context else by.context,
             self.options,
         )
-        by = caller.get()
         by.turns -= 1
         if by.turns < 0:
             await by.pause()

@@ -106,8 +106,9 @@ class Trampoline:
             KeyboardInterrupt, SystemExit: what a task has ended with; they are meant for the program.
         """
         ready = self.ready
-        while steps and ready:
-            steps -= 1
+        for _ in range(steps):
+            if not ready:
+                break
             self._current = task = ready.popleft()
             try:
                 if task.error is None:
