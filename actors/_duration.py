@@ -32,7 +32,8 @@ def seconds(value: Duration, name: str) -> float:
     elif isinstance(given, str) and _WHOLE.fullmatch(given):
         length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(given))
     elif isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= _LONGEST:
-        raise invalid(name, value, f'{_FORM}; for {given:g} seconds write "{given:g}s"')
+        number = f"{given:.6f}".rstrip("0").rstrip(".")
+        raise invalid(name, value, f'{_FORM}; for {number} seconds write "{number}s"')
     else:
         raise invalid(name, value, _FORM)
     if not 0 <= length <= _LONGEST:

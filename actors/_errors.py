@@ -117,7 +117,10 @@ class Error(Exception):
         if isinstance(exception, Error):
             return exception
         name = type(exception).__name__
-        text = str(exception)
+        try:
+            text = str(exception)
+        except Exception:  # noqa: BLE001 - a bad __str__ must not hide what happened
+            text = "(its text cannot be made)"
         error = Error(f"{name}: {text}" if text else name, kind=INTERNAL, details={"type": name})
         error.__cause__ = exception
         return error
