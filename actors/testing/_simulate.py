@@ -37,7 +37,7 @@ class Schedule:
 
 
 class SimulationFailed(AssertionError):
-    """A run has failed. Its text is the story of `outcome`, after the search for a shorter one if there was to be one."""
+    """A run has failed. Its text is the story of `outcome`, made shorter if that was asked for."""
 
     def __init__(self, outcome: Outcome, shorten: bool = False) -> None:
         AssertionError.__init__(self, outcome)
