@@ -185,7 +185,7 @@ async def test_plain_client_starts_signals_and_reads_our_process(temporal_addres
         assert cause.__cause__ is not None
 
 
-SENSELESS = [[], [None], [[[]]], [["x"]], [{"a": 1}], [1, 2, 3, 4], ["{not a pid}"]]
+SENSELESS: list[list[Any]] = [[], [None], [[[]]], [["x"]], [{"a": 1}], [1, 2, 3, 4], ["{not a pid}"]]
 SYSTEM = ["@batch", "@reply", "@link", "@unlink", "@link_down", "@cancel", "@deadline", "@bogus"]
 
 
