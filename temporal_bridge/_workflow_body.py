@@ -135,8 +135,11 @@ class DurableProcess:
             if successor is None:
                 assert self._exit is not None
                 return self._completion(self._exit.reason, self._exit.result)
-            self._continue_as_new(*successor)
-            # More waits in the mailbox than a new run can be given: the new code begins in this one.
+            if not self._host.has_dependents:
+                self._continue_as_new(*successor)
+            # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
+            # new run can be given.
+            self._entry = successor.entry
             late, self._late = self._late or [], None
             for item in late:
                 self._take(item)

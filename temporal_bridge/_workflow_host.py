@@ -112,6 +112,7 @@ class WorkflowHost:
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked = 0
         self._children: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self._dependent: set[str] = set()
         self._ends: dict[PID, _End] = {}
         self._links: dict[PID, MonitorRef] = {}
         self._leases: set[str] = set()
@@ -124,6 +125,11 @@ class WorkflowHost:
     def idle(self) -> bool:
         """Whether nothing is under way that must not be lost."""
         return not self._outboxes and not self._asked
+
+    @property
+    def has_dependents(self) -> bool:
+        """Whether children are alive that the server would end if this run ended, also if it continues as new."""
+        return bool(self._dependent)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._scheduler.evicted:
@@ -222,6 +228,8 @@ class WorkflowHost:
                 if options.wait_for_cancellation
                 else workflow.ChildWorkflowCancellationType.TRY_CANCEL,
             )
+            if options.parent_close_policy is not workflow.ParentClosePolicy.ABANDON:
+                self._dependent.add(workflow_id)
             return True
 
         while True:
@@ -440,6 +448,7 @@ class WorkflowHost:
         del self._ends[target]
         if target.host == DURABLE:
             self._children.pop(target.id, None)
+            self._dependent.discard(target.id)
         for ref, sink in end.sinks.items():
             sink(Exit(target, ref, reason, result))
 

@@ -111,7 +111,7 @@ async def replay(
         converter: of their payloads.
         sandbox: whether their workers use Temporal's sandbox.
     """
-    add_known(worker for worker in workers if worker.id not in known)
+    add_known([worker for worker in workers if worker.id not in known])
     replayer = Replayer(
         workflows=[DurableProcess],
         workflow_runner=workflow_runner(sandbox),

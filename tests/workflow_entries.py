@@ -471,3 +471,11 @@ async def double(number: int) -> int:
 @wf.function(worker=WORKER, local=True)
 async def double_locally(number: int) -> int:
     return number * 2
+
+
+@wf.process(worker=WORKER)
+async def stubborn_turns() -> None:
+    """Upgrades for ever, and does not care for a cancel."""
+    actors.events()
+    await actors.sleep("30ms")
+    await actors.upgrade(stubborn_turns)
