@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import outcome
 import trio
@@ -49,6 +49,18 @@ class TrioTask:
             del raised, error
 
 
+class _Woken:
+    """What trio gives a task that is woken: of an `outcome.Value`, which takes far longer to make, what trio uses."""
+
+    __slots__ = ("value",)
+
+    value: Any
+
+    def unwrap(self) -> Any:
+        """As `outcome.Value.unwrap`."""
+        return self.value
+
+
 class PlainTrio:
     """How any task waits in trio, also one outside any process: it needs no node."""
 
@@ -59,18 +71,20 @@ class PlainTrio:
         except RuntimeError:
             raise no_scheduler() from None
 
-    async def park(self, wait: Wait) -> Any:
+    def park(self, wait: Wait) -> Awaitable[Any]:
         """As `Scheduler.park`."""
 
         def abandon(_: object) -> trio.lowlevel.Abort:
             wait.abandon()
             return trio.lowlevel.Abort.SUCCEEDED
 
-        return await trio.lowlevel.wait_task_rescheduled(abandon)
+        return trio.lowlevel.wait_task_rescheduled(abandon)  # noqa: ASYNC105 - whoever parks awaits it
 
     def wake(self, task: trio.lowlevel.Task, value: Any) -> None:
         """As `Scheduler.wake`."""
-        trio.lowlevel.reschedule(task, outcome.Value(value))
+        woken = _Woken()
+        woken.value = value
+        trio.lowlevel.reschedule(task, cast("outcome.Value[Any]", woken))
 
     async def checkpoint(self) -> None:
         """As `Scheduler.checkpoint`."""
@@ -79,6 +93,7 @@ class PlainTrio:
 
     def shield(self) -> AbstractContextManager[Any]:
         """As `Scheduler.shield`."""
+        self.running()
         return trio.CancelScope(shield=True)
 
 
@@ -89,6 +104,7 @@ class TrioScheduler(PlainTrio):
         self._nursery = nursery
         self._timers = Timers()
         self._alarm: trio.CancelScope | None = None
+        self._life = trio.CancelScope(shield=True)
 
     def start(
         self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
@@ -112,11 +128,19 @@ class TrioScheduler(PlainTrio):
         return timer
 
     async def keep_time(self) -> None:
-        """The one task that waits for all timers of the node."""
-        while True:
-            self._timers.fire(trio.current_time())
-            with trio.CancelScope(deadline=self._timers.next()) as self._alarm:
-                await trio.sleep_forever()
+        """The one task that waits for all timers of the node.
+
+        A cancellation of the program does not end it: processes that shield their end may still sleep. `close` does.
+        """
+        with self._life:
+            while True:
+                self._timers.fire(trio.current_time())
+                with trio.CancelScope(deadline=self._timers.next()) as self._alarm:
+                    await trio.sleep_forever()
+
+    def close(self) -> None:
+        """End `keep_time`: no process is left."""
+        self._life.cancel()
 
     def time(self) -> float:
         """As `Scheduler.time`."""
