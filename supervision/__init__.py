@@ -8,12 +8,14 @@ Start reading at `_supervisor.py`, what users write. `_supervising.py` is the pr
 `_backoff.py`.
 """
 
+from supervision._application import Application, ApplicationHandle, Service, ServiceState
 from supervision._backoff import Backoff
 from supervision._child_spec import Child, ChildSpec, Counts
 from supervision._dynamic_supervisor import DynamicSupervisor, DynamicSupervisorHandle
 from supervision._errors import Ignore
 from supervision._handlers import handle_call, handle_cast, handle_info
 from supervision._partition_supervisor import PartitionSupervisor, PartitionSupervisorHandle
+from supervision._run_application import run_application
 from supervision._server import Refused, Server
 from supervision._server_calls import (
     call,
@@ -42,6 +44,8 @@ from supervision._task_map import TaskMap
 from supervision._task_supervisor import TaskSupervisor, TaskSupervisorHandle
 
 __all__ = [
+    "Application",
+    "ApplicationHandle",
     "Backoff",
     "Called",
     "Child",
@@ -57,6 +61,8 @@ __all__ = [
     "Refused",
     "Sent",
     "Server",
+    "Service",
+    "ServiceState",
     "State",
     "StateEvent",
     "StateMachine",
@@ -76,6 +82,7 @@ __all__ = [
     "ready",
     "replace_state",
     "resume",
+    "run_application",
     "start",
     "start_server",
     "stop_server",

@@ -131,7 +131,7 @@ class Children(Supervising):
         self._drop_if_temporary(child)
         others = (other.status != "stopped" for other in self._children.values() if other.spec.significant)
         if shuts_down(self._auto_shutdown, spec.significant, others):
-            raise Stop("shutdown")
+            raise Stop("shutdown", errors.significant_child_ended(spec.id, ended.reason))
 
     # Restart
 

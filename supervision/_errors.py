@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from actors import (
     ALREADY_EXISTS,
+    CANCELED,
     CONFLICT,
     INTERNAL,
     NOT_FOUND,
@@ -118,3 +119,23 @@ def too_many_restarts(child: Hashable) -> Error:
         kind=UNAVAILABLE,
         details={"reason": "reached_max_restart_intensity", "id": child},
     )
+
+
+def significant_child_ended(child: Hashable, reason: Reason) -> Error:
+    """Why a supervisor with `auto_shutdown` has ended; `details["exit"]` is the child's own reason."""
+    return Error(
+        f"significant child id={child!r} ended: {reason}",
+        kind=CANCELED,
+        details={"reason": "auto_shutdown", "id": child, "exit": reason},
+    )
+
+
+def service_failed(name: str, cause: Error | None) -> Error:
+    """Why an application has ended by itself."""
+    error = Error(
+        f"service {name!r} has failed for good" + (f": {cause.message}" if cause is not None else ""),
+        kind=UNAVAILABLE,
+        details={"reason": "service_failed", "service": name},
+    )
+    error.__cause__ = cause
+    return error
