@@ -108,13 +108,11 @@ def _argument(cls: type[Any], field: str) -> str:
 
 def _error(error: Error) -> list[Any]:
     cause = error.__cause__
-    return [
-        error.message,
-        error.kind,
-        error.retryable,
-        dict(error.details),
-        None if cause is None else Error.of(cause),
-    ]
+    if cause is not None and not isinstance(cause, Error):
+        told = Error.of(cause)
+        told.__cause__ = cause.__cause__  # and not the exception that it tells of, which would be told of again
+        cause = told
+    return [error.message, error.kind, error.retryable, dict(error.details), cause]
 
 
 def _restore_error(data: list[Any]) -> Error:
@@ -309,7 +307,10 @@ class JSONConverter(CompositePayloadConverter):
 
 class _ExactJSON(JSONPlainPayloadConverter):
     def to_payload(self, value: Any) -> Payload | None:
-        return super().to_payload(value) if is_json(value) else None
+        try:
+            return super().to_payload(value) if is_json(value) else None
+        except RecursionError:
+            return None  # and msgpack says what is wrong with it
 
 
 def is_json(value: Any) -> bool:

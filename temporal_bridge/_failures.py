@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 from temporalio.client import ActivityFailureError, WorkflowFailureError
 from temporalio.exceptions import (
@@ -40,6 +40,8 @@ def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationErr
     own = Error.of(error)
     raised = own.__cause__ if own is not error and own.__cause__ is not None else own
     facts = {_MARK: 1, "reason": reason, "retryable": own.retryable, **_written(own.details)}
+    if not own.message:
+        facts["silent"] = True  # the SDK puts words of its own where there are none
     failure = ApplicationError(
         own.message,
         PlainJSON(facts),
@@ -77,11 +79,17 @@ def _written(details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(facts: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = unpack(b64decode(facts["packed"])) if "packed" in facts else facts["details"]
-    except Error as error:  # a class that is not registered here: the failure counts more than its details
-        found = {"unreadable": error.message}
-    return found
+    found: Any = facts.get("details", {})
+    if "packed" in facts:
+        try:
+            found = unpack(b64decode(facts["packed"]))
+        except (
+            Error,
+            TypeError,
+            ValueError,
+        ) as error:  # of a class that is not registered here, or a stranger's
+            found = {"unreadable": str(error)}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def from_failure(failure: BaseException) -> Error:
@@ -123,9 +131,8 @@ def _timed_out(failure: BaseException, timeout: TimeoutError) -> Error:
 def _application(failure: ApplicationError) -> tuple[Reason, Error]:
     facts: Any = failure.details[0] if failure.details else None
     if isinstance(facts, dict) and _MARK in facts and failure.type in KINDS:
-        own = cast("dict[str, Any]", facts)
-        error = Error(failure.message, kind=failure.type, retryable=own["retryable"], details=_read(own))
-        return own["reason"], _with_cause(error, failure)
+        reason, error = _own(failure, failure.type, cast("dict[str, Any]", facts))
+        return reason, _with_cause(error, failure)
     if failure.type in KINDS:
         kind, text, details = failure.type, failure.message, {}
     else:
@@ -140,6 +147,20 @@ def _application(failure: ApplicationError) -> tuple[Reason, Error]:
         details={**details, **({"values": list(failure.details)} if failure.details else {})},
     )
     return "error", _with_cause(error, failure)
+
+
+def _own(failure: ApplicationError, kind: str, facts: Mapping[str, Any]) -> tuple[Reason, Error]:
+    """What `to_failure` wrote; whatever else a stranger may have put there is left out."""
+    retryable, reason = facts.get("retryable"), facts.get("reason")
+    error = Error(
+        "" if facts.get("silent") is True else failure.message,
+        kind=kind,
+        retryable=retryable if isinstance(retryable, bool) else None,
+        details=_read(facts),
+    )
+    return cast("Reason", reason) if isinstance(reason, str) and reason in get_args(
+        Reason
+    ) else "error", error
 
 
 def _with_cause(error: Error, failure: FailureError) -> Error:
