@@ -13,7 +13,7 @@ from actors._dead_letters import Subscription
 from actors._description import Description, Statistics
 from actors._duration import Duration, seconds
 from actors._entries import Target
-from actors._errors import CONFLICT, Error, invalid, leaves
+from actors._errors import CONFLICT, Error, invalid, leaves, without
 from actors._green_host import GreenScheduler
 from actors._kernel import Kernel
 from actors._message import Message, check_topic, payload_of
@@ -78,35 +78,49 @@ class Node:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        # The nursery is given what it may have caused itself, the cancellation of this block. It would wrap anything
+        # else in a group, which is for the errors of tasks and not for the block's own.
+        mine = error is not None and contains(error, trio.Cancelled)
         try:
-            if kind is None or issubclass(kind, Exception):
-                await self._stop()
-        finally:
-            self._state = "closed"
-            self._kernel.closing = True
-            self._nursery.cancel_scope.cancel()
-            # The nursery is given what it may have caused itself, the cancellation of this block. It would wrap
-            # anything else in a group, which is for the errors of tasks and not for the block's own.
-            mine = error is not None and contains(error, trio.Cancelled)
             try:
+                if kind is None or issubclass(kind, Exception):
+                    await self._stop()
+            finally:
+                await self._close()
                 suppress = await self._manager.__aexit__(
                     *((kind, error, traceback) if mine else (None, None, None))
                 )
-            finally:
-                del self._kernel.neighbours[self._kernel.name]
+        except BaseException as raised:
+            # The error of the block counts more than a cancellation, which comes again at the next checkpoint.
+            if error is None or mine or without(raised, trio.Cancelled) is not None:
+                raise
+            return False
+        finally:
+            del self._kernel.neighbours[self._kernel.name]
         return suppress and mine
 
     async def _stop(self) -> None:
-        """Cancel all processes and wait for their end; the nursery terminates those that take too long."""
+        """Cancel all processes, wait for their end, and terminate those that take too long."""
         self._kernel.closing = True
         for process in list(self._kernel.table.values()):
             self._kernel.cancel_here(process, None, "shutdown", None)
-        if self._kernel.table:
-            self._empty = trio.Event()
-            with trio.move_on_after(self._grace):
-                await self._empty.wait()
+        with trio.move_on_after(self._grace):
+            await self._wait_until_empty()
         for process in list(self._kernel.table.values()):
             await self._kernel.terminate(None, process.pid, "the node was left")
+        await self._wait_until_empty()
+
+    async def _close(self) -> None:
+        """Terminate what is left by cancelling the nursery, and keep time until it has ended."""
+        self._state = "closed"
+        self._kernel.closing = True
+        self._nursery.cancel_scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._wait_until_empty()
+        self._scheduler.close()
+
+    async def _wait_until_empty(self) -> None:
+        """Wait for the end of the last process."""
         if self._kernel.table:
             self._empty = trio.Event()
             await self._empty.wait()
@@ -222,6 +236,10 @@ def run(main: Target, *args: Any, name: str = "main") -> Any:
     Raises:
         Error: what `main` raises; another exception than `Error` as its cause.
     """
+    if trio.lowlevel.in_trio_run():
+        raise Error(
+            "trio runs here already: use `async with actors.Node(...)`, and node.execute", kind=CONFLICT
+        )
 
     async def program() -> Any:
         async with Node(name) as node:

@@ -21,12 +21,13 @@ from actors._timers import HeapTimer, Timers
 class TrioTask:
     """A task of a process, and the scope that ends it."""
 
-    __slots__ = ("process", "scope", "task")
+    __slots__ = ("process", "scope", "task", "cancelled")
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.scope = trio.CancelScope()
         self.task: trio.lowlevel.Task | None = None
+        self.cancelled = False
 
     async def run(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         """Run in trio, and tell the process of the end."""
@@ -35,7 +36,8 @@ class TrioTask:
         value = raised = error = None
         try:
             with self.scope:
-                await trio.lowlevel.checkpoint_if_cancelled()
+                if self.cancelled:
+                    await trio.lowlevel.checkpoint_if_cancelled()
                 value = await function(*args)
         except BaseException as exception:  # noqa: BLE001 - let it crash: whatever it is ends the process, not the node
             raised = exception
@@ -102,6 +104,7 @@ class TrioScheduler(PlainTrio):
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
+        self._clock = trio.lowlevel.current_clock()  # asked at each spawn
         self._timers = Timers()
         self._alarm: trio.CancelScope | None = None
         self._life = trio.CancelScope(shield=True)
@@ -117,6 +120,7 @@ class TrioScheduler(PlainTrio):
     def cancel(self, task: object) -> None:
         """As `Scheduler.cancel`."""
         assert isinstance(task, TrioTask)
+        task.cancelled = True
         task.scope.cancel()
 
     def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
@@ -144,7 +148,7 @@ class TrioScheduler(PlainTrio):
 
     def time(self) -> float:
         """As `Scheduler.time`."""
-        return trio.current_time()
+        return self._clock.current_time()
 
     def now(self) -> datetime:
         """As `Scheduler.now`."""
