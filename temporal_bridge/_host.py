@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from itertools import count
@@ -34,6 +35,7 @@ from actors import (
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
+from temporal_bridge._feed import RETRY
 from temporal_bridge._options import StartOptions
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
@@ -41,6 +43,8 @@ from temporal_bridge._rpc import ask, ask_about
 from temporal_bridge._watch import Watches
 from temporal_bridge._wire import Item, Mark, Signal
 from temporal_bridge._workflow_host import DURABLE, already_running, cancel_text
+
+log = logging.getLogger("everproc.bridge")
 
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
@@ -276,7 +280,22 @@ class TemporalHost:
         """As `Host.link_down`."""
         self._forget_link(target, by)
         if not self.closed:
-            self._outbox(target).post(wire.link_down_item(by, reason, result), 1000)
+            self._insist(target, wire.link_down_item(by, reason, result))
+
+    def _insist(self, target: PID, item: Item) -> None:
+        """Send what nobody would send again; until the server is there to take it."""
+
+        def failed(error: Error) -> None:
+            log.warning("%s; trying again", error)
+            if not self.closed:
+                self._nursery.start_soon(self._insist_later, target, item)
+
+        self._outbox(target).post(item, 1000, failed)
+
+    async def _insist_later(self, target: PID, item: Item) -> None:
+        await trio.sleep(RETRY)
+        if not self.closed:
+            self._insist(target, item)
 
     def _forget_link(self, target: PID, by: PID) -> None:
         ref = self._links.pop((by, target), None)

@@ -14,10 +14,23 @@ Transmit = Callable[[list[Item]], Awaitable[list[bool]]]
 """Brings a batch to the destination: for each item True when it was accepted, False when there is no such process."""
 
 
+class _Failed:
+    """Takes the answer for an item that nobody waits for."""
+
+    __slots__ = ("failed",)
+
+    def __init__(self, failed: Callable[[Error], None]) -> None:
+        self.failed = failed
+
+    def put(self, answer: bool | Error) -> None:
+        if isinstance(answer, Error):
+            self.failed(answer)
+
+
 class _Waiting:
     __slots__ = ("item", "size", "answers")
 
-    def __init__(self, item: Item, size: int, answers: Queue[bool | Error] | None) -> None:
+    def __init__(self, item: Item, size: int, answers: Queue[bool | Error] | _Failed | None) -> None:
         self.item = item
         # What travels beside the values.
         self.size = size + len(item.topic) + len(item.sender or "") + len(item.target or "") + 100
@@ -61,9 +74,9 @@ class Outbox:
             raise answer
         return answer
 
-    def post(self, item: Item, size: int) -> None:
-        """Add an item, and let it go without waiting."""
-        self._add(_Waiting(item, size, None))
+    def post(self, item: Item, size: int, failed: Callable[[Error], None] | None = None) -> None:
+        """Add an item, and let it go without waiting; `failed` is called if it was not accepted."""
+        self._add(_Waiting(item, size, None if failed is None else _Failed(failed)))
 
     async def drain(self) -> None:
         """Wait until nothing is on its way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import (
@@ -57,6 +58,10 @@ async def ask(portal: Portal, what: str, function: Callable[..., Awaitable[T]], 
         return await portal.call(function, *args)
     except RPCError as error:
         raise rpc_error(error, what) from error
+    except (Error, WorkflowAlreadyStartedError):
+        raise
+    except Exception as error:  # a codec's, or one of the SDK's own checks
+        raise Error.wrap(error, f"{what} failed") from error
 
 
 async def ask_about(portal: Portal, what: str, function: Callable[..., Awaitable[Any]], *args: Any) -> bool:

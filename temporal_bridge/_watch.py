@@ -165,8 +165,8 @@ class Watches:
                     return "noproc", gone(watched.pid)
                 log.warning("waiting for the end of %s: %s; trying again", watched.pid, failure.message)
                 await trio.sleep(RETRY)
-            except Error as error:  # the result cannot be read here
-                return "normal", Result(error=error)
+            except Exception as error:  # noqa: BLE001 - the result cannot be read here, or the codec fails
+                return "normal", Result(error=Error.of(error))
 
 
 _ABSENT = Watched(PID("none", "none", "none"), "")

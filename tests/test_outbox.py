@@ -1,0 +1,198 @@
+"""The outbox: order, nothing lost, nothing doubled, whatever the transport does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors import UNAVAILABLE, Error
+from temporal_bridge import _outbox
+from temporal_bridge._converter import LARGEST
+from temporal_bridge._outbox import Outbox
+from temporal_bridge._wire import Item, Mark, Received, Seen
+
+
+class Transport:
+    """Takes batches as a script says: how many turns each takes, and whether it is accepted."""
+
+    def __init__(self, script: list[tuple[int, bool | None]]) -> None:
+        self._script = iter(script)
+        self.batches: list[list[Item]] = []
+        self.accepted: list[Item] = []
+        self.under_way = 0
+
+    async def transmit(self, items: list[Item]) -> list[bool]:
+        turns, outcome = next(self._script, (0, True))
+        self.under_way += 1
+        assert self.under_way == 1  # never two at once
+        self.batches.append(items)
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        self.under_way -= 1
+        if outcome is None:
+            raise Error("no server", kind=UNAVAILABLE)
+        if outcome:
+            self.accepted += items
+        return [outcome] * len(items)
+
+
+def an_outbox(transport: Transport, nursery: trio.Nursery) -> tuple[Outbox, list[str]]:
+    idle: list[str] = []
+
+    def run_soon(run: Callable[[], Awaitable[None]]) -> None:
+        nursery.start_soon(run)
+
+    return Outbox(transport.transmit, run_soon, lambda: idle.append("idle")), idle
+
+
+scripts = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from([True, True, True, False, None])), max_size=12
+)
+senders = st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 50)), max_size=8), max_size=5)
+
+
+@settings(max_examples=200)
+@given(scripts, senders, st.integers(1, 6), st.integers(50, 400))
+def test_each_item_is_accepted_once_in_its_senders_order_or_its_sender_is_told(
+    script: list[tuple[int, bool | None]], plans: list[list[tuple[int, int]]], most: int, largest: int
+) -> None:
+    async def main() -> None:
+        transport = Transport(script)
+        told: dict[int, list[tuple[int, Any]]] = defaultdict(list)
+        async with trio.open_nursery() as runners:
+            outbox, idle = an_outbox(transport, runners)
+
+            async def send(sender: int, plan: list[tuple[int, int]]) -> None:
+                for number, (pause, size) in enumerate(plan):
+                    for _ in range(pause):
+                        await trio.lowlevel.checkpoint()
+                    try:
+                        answer: Any = await outbox.send(Item("t", [sender, number]), size)
+                    except Error as error:
+                        answer = error.kind
+                    told[sender].append((number, answer))
+
+            async with trio.open_nursery() as nursery:
+                for sender, plan in enumerate(plans):
+                    nursery.start_soon(send, sender, plan)
+            await outbox.drain()
+            if any(plans):
+                assert idle
+        accepted: dict[int, list[int]] = defaultdict(list)
+        for item in transport.accepted:
+            sender, number = item.values
+            accepted[sender].append(number)
+        for sender, plan in enumerate(plans):
+            assert [number for number, _ in told[sender]] == list(range(len(plan)))
+            assert accepted[sender] == [number for number, answer in told[sender] if answer is True]
+        for batch in transport.batches:
+            assert 1 <= len(batch) <= most
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_outbox, "MOST_ITEMS", most)
+        patch.setattr(_outbox, "LARGEST", largest)
+        trio.run(main)
+
+
+async def test_what_comes_while_a_batch_is_under_way_travels_together() -> None:
+    transport = Transport([(50, True)])
+    async with trio.open_nursery() as nursery:
+        outbox, _ = an_outbox(transport, nursery)
+        outbox.post(Item("t", [0]), 1)
+        await trio.lowlevel.checkpoint()
+        for number in range(1, 1000):
+            outbox.post(Item("t", [number]), 1)
+        await outbox.drain()
+    assert [len(batch) for batch in transport.batches] == [1, 999]
+    assert [item.values[0] for item in transport.accepted] == list(range(1000))
+
+
+async def test_batch_is_no_larger_than_the_server_takes() -> None:
+    transport = Transport([])
+    async with trio.open_nursery() as nursery:
+        outbox, _ = an_outbox(transport, nursery)
+        for number in range(5):
+            outbox.post(Item("t", [number]), LARGEST // 2)
+        await outbox.drain()
+    assert [len(batch) for batch in transport.batches] == [1] * 5
+
+
+async def test_cancelled_sender_does_not_take_its_message_back() -> None:
+    transport = Transport([(5, True)])
+    async with trio.open_nursery() as nursery:
+        outbox, _ = an_outbox(transport, nursery)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await outbox.send(Item("t", [1]), 1)
+        await outbox.drain()
+    assert [item.values for item in transport.accepted] == [[1]]
+
+
+async def test_cancelled_transport_tells_all_who_wait() -> None:
+    async def never(_: list[Item]) -> list[bool]:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    told: list[str] = []
+    async with trio.open_nursery() as senders, trio.open_nursery() as runners:
+
+        def run_soon(run: Callable[[], Awaitable[None]]) -> None:
+            runners.start_soon(run)
+
+        outbox = Outbox(never, run_soon, lambda: told.append("idle"))
+
+        async def send() -> None:
+            with pytest.raises(Error) as raised:
+                await outbox.send(Item("t", []), 1)
+            told.append(raised.value.kind)
+
+        for _ in range(3):
+            senders.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        runners.cancel_scope.cancel()
+    assert sorted(told) == [UNAVAILABLE] * 3 + ["idle"]
+
+
+async def test_posted_item_that_was_not_accepted_is_told_of() -> None:
+    transport = Transport([(0, None), (0, False)])
+    failed: list[Error] = []
+    async with trio.open_nursery() as nursery:
+        outbox, _ = an_outbox(transport, nursery)
+        outbox.post(Item("t", [1]), 1, failed.append)
+        await outbox.drain()
+        outbox.post(Item("t", [2]), 1, failed.append)
+        await outbox.drain()
+    assert [error.kind for error in failed] == [UNAVAILABLE]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 6)), max_size=30))
+def test_repeated_batches_are_dropped_and_new_ones_never(marks: list[tuple[str, int]]) -> None:
+    seen = Seen()
+    newest: dict[str, int] = {}
+    for stream, number in marks:
+        assert seen.is_new(Mark(stream, number)) == (number > newest.get(stream, 0))
+        newest[stream] = max(newest.get(stream, 0), number)
+    assert seen.snapshot() == newest
+    assert seen.is_new(None)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), max_size=8), st.data())
+def test_deliveries_that_are_repeated_are_taken_once(batches: list[list[int]], data: st.DataObject) -> None:
+    """Each batch comes once or more, with a floor below it, as the retries of a local activity do."""
+    received = Received()
+    taken: list[int] = []
+    number = 1
+    for values in batches:
+        items = [Item("t", [value]) for value in values]
+        for _ in range(data.draw(st.integers(1, 3))):
+            fresh = received.fresh(Mark("run/n", number, number - 1), items)
+            taken += [value for value, new in zip(values, fresh, strict=True) if new]
+        number += len(values)
+    assert taken == [value for values in batches for value in values]
