@@ -93,7 +93,7 @@ class Channel(Generic[T]):
         if self._closed:
             raise closed("this channel is closed and drained")
         scheduler = by.scheduler
-        place = Place()
+        place = Place()  # pyright: ignore[reportCallIssue]
         place.scheduler = scheduler
         place.task = scheduler.running()
         place.channel = self

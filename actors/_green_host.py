@@ -49,6 +49,7 @@ class GreenScheduler(Trampoline):
         self._nursery = nursery
         self._kernel = kernel
         self._context = copy_context()
+        self._clock = trio.lowlevel.current_clock()  # asked at each spawn
         self._driver: trio.lowlevel.Task | None = None
         self._started = False
 
@@ -131,7 +132,7 @@ class GreenScheduler(Trampoline):
 
     def time(self) -> float:
         """As `Scheduler.time`."""
-        return trio.current_time()
+        return self._clock.current_time()
 
     def now(self) -> datetime:
         """As `Scheduler.now`."""

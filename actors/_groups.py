@@ -73,7 +73,7 @@ class Groups:
 
     def forget(self, pid: PID) -> None:
         """Undo all joins of a process that has ended."""
-        if pid not in self._groups_of:
+        if not self._groups_of:
             return
         for group in sorted(self._groups_of.get(pid, ())):
             count = self._members[group][pid]

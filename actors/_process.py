@@ -210,8 +210,9 @@ class Process:
         if ending is not None and (ending.forced or outcome is None):
             outcome = (ending.reason, ending.result)
         reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
-        for thing in list(self.owned or ()):
-            thing.cancel()
+        if self.owned:
+            for thing in list(self.owned):
+                thing.cancel()
         self.kernel.bury(self, reason, result)
 
 

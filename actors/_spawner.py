@@ -86,7 +86,7 @@ class Spawner:
         """
         kernel, parent = self._where()
         pid = await self._spawn(kernel, parent, target, args, on)
-        if kernel.monitors_children and parent is not None:
+        if parent is not None and kernel.monitors_children:
             await kernel.monitor(parent, pid)
         return pid
 

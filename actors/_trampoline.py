@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from datetime import datetime
-from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+from inspect import CORO_CREATED, getcoroutinestate
 from pathlib import PurePath
-from types import FrameType, TracebackType, coroutine
+from types import CoroutineType, FrameType, TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from actors._errors import CONFLICT, Error
@@ -166,7 +166,10 @@ class Trampoline:
             coroutine = function(*args)
         except Exception as error:  # noqa: BLE001 - arguments that do not fit: the process ends with that
             coroutine = _fail(error)
-        task = GreenTask(process, coroutine if iscoroutine(coroutine) else _await(coroutine), context)
+        routine: Any = coroutine
+        if type(routine) is not CoroutineType:
+            routine = _await(coroutine)
+        task = GreenTask(process, routine, context)  # pyright: ignore[reportUnknownArgumentType]
         self.alive += 1
         self._resume(task)
         if self.stopping:
