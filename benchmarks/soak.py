@@ -64,6 +64,15 @@ class Soak:
                 if limit.cancelled_caught:
                     self.violations.append("a round did not end within 300 s: a message was lost")
             nursery.cancel_scope.cancel()
+            await self._replay(server.address)
+
+    async def _replay(self, address: str) -> None:
+        """Replay every history that the rounds have left."""
+        command = [sys.executable, "-m", "temporal_bridge.replay", "--import", "benchmarks.soak_processes"]
+        run = await trio.run_process([*command, "--address", address], capture_stdout=True, check=False)
+        self.counts["histories"] = int(run.stdout.split()[0] if run.returncode == 0 else 0)
+        if run.returncode:
+            self.violations.append(f"a history does not replay: {run.stdout.decode()[-2000:]}")
 
     async def _kill(
         self, address: str, queue: str, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -75,7 +84,7 @@ class Soak:
                 command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             try:
-                await trio.sleep(self._random.uniform(2.0, 6.0))
+                await trio.sleep(self._random.uniform(3.0, 9.0))
             finally:
                 process.kill()
                 with trio.CancelScope(shield=True):

@@ -208,7 +208,7 @@ class Received:
 
     Batches without a floor go by their number. Of the others each item is known by number and content from the floor
     on. An item with a known number and other content tells that the execution that sent the known one was rolled back:
-    the new one is taken, and the old one is an orphan, which is not taken again when it comes under its new number.
+    from there on the known ones are orphans, which are not taken again when they come under their new numbers.
     """
 
     def __init__(self, most: int = 65536) -> None:
@@ -238,9 +238,10 @@ class Received:
         before = stream.items.get(number)
         if before == digest:
             return False
-        stream.items[number] = digest
         if before is not None:
-            stream.orphans[before] += 1
+            for later in [later for later in stream.items if later >= number]:
+                stream.orphans[stream.items.pop(later)] += 1
+        stream.items[number] = digest
         if stream.orphans[digest]:
             stream.orphans[digest] -= 1
             return False

@@ -479,3 +479,18 @@ async def stubborn_turns() -> None:
     actors.events()
     await actors.sleep("30ms")
     await actors.upgrade(stubborn_turns)
+
+
+@wf.process(worker=WORKER)
+async def catches_everything() -> None:
+    """Counts messages; no exception can stop it."""
+    count = 0
+    while True:
+        try:
+            message = await actors.inbox().receive()
+            if message.reply_to is not None:
+                await actors.reply(message, count)
+                return
+            count += 1
+        except BaseException:  # noqa: BLE001 - that is the point
+            continue
