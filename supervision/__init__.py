@@ -27,6 +27,7 @@ from supervision._server_calls import (
     stop_server,
     suspend,
 )
+from supervision._server_timer import ServerTimer
 from supervision._start import ready
 from supervision._state_machine import (
     Called,
@@ -61,6 +62,7 @@ __all__ = [
     "Refused",
     "Sent",
     "Server",
+    "ServerTimer",
     "Service",
     "ServiceState",
     "State",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -95,12 +96,19 @@ def topic_of(method: Callable[..., Any] | str, kind: Kind) -> str:
     return handler.topic
 
 
+_tables: WeakKeyDictionary[type, Table] = WeakKeyDictionary()
+
+
 def table_of(server: type) -> Table:
     """All handlers of a class, those it inherits included; one that it overrides need not be marked again."""
+    known = _tables.get(server)
+    if known is not None:
+        return known
     tables: dict[Kind, dict[str, str]] = {"call": {}, "cast": {}, "info": {}}
     for owner in reversed(server.__mro__):
         for name, method in vars(owner).items():
             handler = getattr(method, _MARK, None)
             if isinstance(handler, Handler):
                 tables[handler.kind][handler.topic] = name
-    return Table(tables["call"], tables["cast"], tables["info"])
+    table = _tables[server] = Table(tables["call"], tables["cast"], tables["info"])
+    return table

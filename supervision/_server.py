@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import actors
 from actors import Duration, Error, Event, Message, Reason, Result, Target, seconds
 from supervision._child_spec import Type
+from supervision._server_timer import ServerTimer
 
 if TYPE_CHECKING:
     from supervision._serving import Serving
@@ -92,6 +93,14 @@ class Server:
     def set_timeout(self, duration: Duration) -> None:
         """Have `handle_timeout` called if no message comes for so long after this handler. Any message cancels it."""
         self._serving.set_timeout(timedelta(seconds=seconds(duration, "duration")))
+
+    def send_after(self, duration: Duration, topic: str, *payload: Any) -> ServerTimer:
+        """Send itself a message later: for a method with `@handle_info(topic)`."""
+        return ServerTimer(duration, False, topic, payload)
+
+    def send_every(self, interval: Duration, topic: str, *payload: Any) -> ServerTimer:
+        """Send itself a message again and again, until it is cancelled."""
+        return ServerTimer(interval, True, topic, payload)
 
     def defer(self) -> Message:
         """Do not reply to this call when its handler returns, but later: `await self.reply(deferred, value)`.

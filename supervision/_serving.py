@@ -109,9 +109,9 @@ class Serving:
         self.events = cast(Queue[Event], actors.events())
         self._ahead: int | None = None
         self.suspended = False
-        self.kept: deque[Message | Event] = deque()
+        self.kept: deque[Message | Event] | None = None  # a deque is big, and most servers need none
         self._timeout: timedelta | None = None
-        self._continues: deque[Any] = deque()
+        self._continues: list[Any] = []
         self._stop: Stopped | None = None
         self._call: Message | None = None
         server._serving = self  # pyright: ignore[reportPrivateUsage] - the slot is there for this
@@ -149,14 +149,15 @@ class Serving:
 
     async def run(self, first: Any, early: list[Message]) -> None:
         """Handle messages until the end, and then clean up; `early` came while it started."""
-        self.kept.extend(early)
+        for message in early:
+            self._keep(message)
         reply = NOTHING
         try:
             await self.begin(first)
             self.check_stop()
             while True:
                 while self._continues:
-                    await awaited(self.server.handle_continue(self._continues.popleft()))
+                    await awaited(self.server.handle_continue(self._continues.pop(0)))
                     self.check_stop()
                 reply = await self._step()
                 self.check_stop()
@@ -172,6 +173,11 @@ class Serving:
         except Exception:
             await awaited(self.server.terminate("error"))
             raise
+
+    def _keep(self, came: Message | Event) -> None:
+        if self.kept is None:
+            self.kept = deque()
+        self.kept.append(came)
 
     async def _reply(self, value: Any) -> None:
         call, self._call = self._call, None
@@ -213,7 +219,7 @@ class Serving:
             case Exit() | LinkDown() if came.pid == self.parent:
                 raise Stopped(came.reason, came.result.error)
             case Message() | Exit() | LinkDown() if self.suspended:
-                self.kept.append(came)
+                self._keep(came)
             case _:
                 return await self.handle(came)
         return NOTHING

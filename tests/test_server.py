@@ -509,6 +509,26 @@ async def test_any_message_cancels_the_timeout_and_a_system_message_restarts_it(
     await stop_server(second)
 
 
+@on_every_host
+async def test_timers_send_messages_until_they_are_cancelled() -> None:
+    class Clock(Counter):
+        def init(self, first: int = 0) -> None:
+            self.n = first
+            self.timers = [self.send_after("1s", "tick", "once"), self.send_every("2s", "tick", "again")]
+
+        @handle_call
+        def cancel(self) -> list[bool]:
+            return [timer.cancel() for timer in self.timers]
+
+    pid = await start_server(Clock)
+    await actors.sleep("5s")
+    assert journal == ["tick once", "tick again", "tick again"]
+    assert await call(pid, Clock.cancel) == [False, True]
+    await actors.sleep("5s")
+    assert len(journal) == 3
+    await stop_server(pid)
+
+
 # Deferred replies
 
 
