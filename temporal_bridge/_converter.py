@@ -26,7 +26,19 @@ from temporalio.converter import (
     PayloadConverter,
 )
 
-from actors import INVALID, PID, Cancel, Error, Exit, FunctionInfo, LinkDown, MonitorRef, Result, invalid
+from actors import (
+    INVALID,
+    PID,
+    Cancel,
+    Description,
+    Error,
+    Exit,
+    FunctionInfo,
+    LinkDown,
+    MonitorRef,
+    Result,
+    invalid,
+)
 
 T = TypeVar("T")
 
@@ -110,7 +122,9 @@ def _error(error: Error) -> list[Any]:
     cause = error.__cause__
     if cause is not None and not isinstance(cause, Error):
         told = Error.of(cause)
-        told.__cause__ = cause.__cause__  # and not the exception that it tells of, which would be told of again
+        told.__cause__ = (
+            cause.__cause__
+        )  # and not the exception that it tells of, which would be told of again
         cause = told
     return [error.message, error.kind, error.retryable, dict(error.details), cause]
 
@@ -153,7 +167,7 @@ _WRITE: Final[dict[type[Any], tuple[int, Callable[[Any], Any]]]] = {
 }
 _READ: Final[dict[int, Callable[[Any], Any]]] = {code: read for code, _, _, read in _EXTENSIONS}
 
-for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel, FunctionInfo):
+for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel, FunctionInfo, Description):
     register(_cls)
 
 

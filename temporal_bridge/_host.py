@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
+import attrs
 import trio
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
@@ -45,6 +48,9 @@ from temporal_bridge._wire import Item, Mark, Signal
 from temporal_bridge._workflow_host import DURABLE, already_running, cancel_text
 
 log = logging.getLogger("everproc.bridge")
+
+_ANSWERED = timedelta(seconds=2)
+"""How long a worker may take to answer for a process that is described."""
 
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
@@ -303,23 +309,34 @@ class TemporalHost:
             self.watches.remove(ref)
 
     async def describe(self, target: PID) -> Description:
-        """As `Host.describe`: what the server knows."""
+        """As `Host.describe`: what the server knows, and the process itself if a worker answers for it."""
         self._check_open()
         handle = self._client.get_workflow_handle(target.id)
         found = await ask(self._portal, f"describing {target}", handle.describe)
         status = "running" if found.status is None else found.status.name.lower()
-        return Description(
-            target,
-            found.workflow_type,
-            status,
-            details={
-                "run_id": found.run_id,
-                "history_length": found.history_length,
-                "task_queue": found.task_queue,
-                "start_time": found.start_time,
-                "close_time": found.close_time,
-            },
+        details = {
+            "run_id": found.run_id,
+            "history_length": found.history_length,
+            "task_queue": found.task_queue,
+            "start_time": found.start_time,
+            "close_time": found.close_time,
+        }
+        own = await self._own_description(target) if status == "running" else None
+        if own is None:
+            return Description(target, found.workflow_type, status, details=details)
+        return attrs.evolve(own, details=details)
+
+    async def _own_description(self, target: PID) -> Description | None:
+        """What a durable process says of itself; None when no worker answers, or it is another SDK's."""
+        query = partial(
+            self._client.get_workflow_handle(target.id).query, wire.DESCRIBE, rpc_timeout=_ANSWERED
         )
+        try:
+            own = await ask(self._portal, f"asking {target}", query)
+        except Error as error:
+            log.debug("%s", error)
+            return None
+        return own if isinstance(own, Description) else None
 
     async def close(self) -> None:
         """Let what was sent go out, and tell the watchers that there is no connection any more."""

@@ -31,6 +31,9 @@ MONITOR: Final = "@monitor"
 UNMONITOR: Final = "@unmonitor"
 EXIT: Final = "@exit"
 
+DESCRIBE: Final = "@describe"
+"""The query that asks a durable process what can be seen of it."""
+
 DELIVER: Final = "@deliver"
 """The activity that brings a batch to a process of a node."""
 

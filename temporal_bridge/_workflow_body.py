@@ -16,6 +16,7 @@ from actors import (
     CANCELED,
     INVALID,
     PID,
+    Description,
     Entry,
     Error,
     Exit,
@@ -151,6 +152,11 @@ class DurableProcess:
         if process.ending:  # by what came before its first task: a link, a cancel
             for task in process.tasks:
                 self._scheduler.cancel(task)
+
+    @workflow.query(name=wire.DESCRIBE)
+    def describe(self) -> Description | None:
+        """What can be seen of the process; None when it has ended."""
+        return next(self._kernel.processes(), None)
 
     @workflow.signal(dynamic=True)
     def receive(self, name: str, args: Sequence[RawValue]) -> None:

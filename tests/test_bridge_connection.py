@@ -275,3 +275,76 @@ async def test_unreachable_server_is_an_error_for_who_sends_and_not_for_the_node
 
 async def local_hello() -> str:
     return "local"
+
+
+async def test_death_of_a_local_process_reaches_its_linked_durable_one_after_an_outage(
+    tmp_path: Path,
+) -> None:
+    async def linked(durable: PID, owner: PID) -> None:
+        await actors.link(durable)
+        await actors.send(owner, "linked")
+        await actors.listen("die").receive()
+        raise Error("local failure", kind="CONFLICT")
+
+    async def body(server: Server) -> Any:
+        durable = await actors.spawn_monitored(sleeper)
+        local = await actors.spawn(linked, durable, actors.self_pid(), on="trio")
+        await actors.listen("linked").receive()
+        await server.kill()
+        await actors.monitor(local)
+        await actors.send(local, "die")
+        assert (await next_exit()).pid == local
+        await trio.sleep(0.3)
+        await server.start()
+        event = await next_exit()
+        assert event.pid == durable
+        return event.reason
+
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with outside(server.address, app, patience=60) as here:
+            assert await here.node.execute(body, server, on="trio") == "link_down"
+
+
+class Broken(PayloadCodec):
+    """Fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.encoding = self.decoding = True
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        if not self.encoding:
+            raise ValueError("the key store is away")
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        if not self.decoding:
+            raise ValueError("the key store is away")
+        return list(payloads)
+
+
+async def test_codec_that_fails_fails_the_call_and_not_the_bridge(temporal_address: str) -> None:
+    codec = Broken()
+    async with outside(temporal_address, app, client=TemporalClient(temporal_address, codec=codec)) as here:
+        pid = await here.node.spawn(wait_for_finish)
+        codec.encoding = False
+        for attempt in (lambda: here.node.spawn(hello, "x"), lambda: here.node.send(pid, "finish", 1)):
+            with pytest.raises(Error, match="ValueError: the key store is away"):
+                await attempt()
+        codec.encoding = True
+
+        async def body() -> Any:
+            await actors.monitor(pid)
+            await here.portal.call(lambda: here.handle(pid).signal("finish", {"a": 1}))
+            await here.portal.call(here.handle(pid).result)
+            codec.decoding = False
+            try:
+                await actors.monitor(pid)
+                return [(await next_exit()).result.error for _ in range(2)]
+            finally:
+                codec.decoding = True
+
+        errors = await here.node.execute(body, on="trio")
+        assert "the key store is away" in str(errors[-1])
+        assert await here.node.execute(hello) == {"hello": "world"}

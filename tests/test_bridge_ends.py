@@ -461,19 +461,38 @@ async def test_signals_from_the_command_line_are_messages(temporal_address: str)
 
 
 async def test_describe_tells_what_the_server_and_the_process_know(temporal_address: str) -> None:
+    async def body() -> Any:
+        spawner = actors.spawner(context={"user_id": "u"}).with_message("a", 1).with_message("b", 2)
+        pid = await spawner.spawn_linked(wait_for_finish)
+        found = await actors.describe(pid)
+        await actors.send(pid, "finish")
+        await actors.monitor(pid)
+        await next_exit()
+        return found, actors.self_pid(), await actors.describe(pid)
+
     async with outside(temporal_address, app) as here:
-        pid = await here.node.spawner().with_message("a", 1).with_message("b", 2).spawn(wait_for_finish)
-        found = await here.node.describe(pid)
-        assert (found.pid, found.entry, found.status) == (pid, "out:wait_for_finish", "running")
+        found, me, after = await as_process(here, body)
+        assert (found.entry, found.status, found.parent) == ("out:wait_for_finish", "running", me)
+        assert (found.mailbox, found.topics, found.links) == (2, {"finish": 0}, (me,))
+        assert found.context == {"user_id": "u"}
+        assert "wait_for_finish" in str(found.waits)
         assert found.details["task_queue"] == here.task_queue
         assert found.details["history_length"] >= 3
-        await here.node.send(pid, "finish")
-        await here.portal.call(here.handle(pid).result)
-        found = await here.node.describe(pid)
-        assert found.status == "completed"
+        assert (after.status, after.mailbox) == ("completed", None)
         with pytest.raises(Error) as raised:
             await here.node.describe(PID("default", "temporal", here.new_id()))
         assert raised.value.kind == NOT_FOUND
+
+
+async def test_describe_of_a_process_without_a_worker_tells_what_the_server_knows(
+    temporal_address: str,
+) -> None:
+    async with outside(temporal_address, app) as here:
+        options = {"temporal.workflow.task_queue": here.new_id("nobody")}
+        pid = await here.node.spawner(options=options).spawn(sleeper)
+        found = await here.node.describe(pid)
+        assert (found.entry, found.status, found.mailbox) == ("out:sleeper", "running", None)
+        await here.node.terminate(pid)
 
 
 async def test_calls_and_messages_between_plain_code_and_a_durable_process(temporal_address: str) -> None:
