@@ -11,7 +11,6 @@ from actors import (
     INTERNAL,
     NOT_FOUND,
     PID,
-    RATE_LIMITED,
     UNAVAILABLE,
     Error,
     Reason,
@@ -85,7 +84,7 @@ def max_children(limit: int) -> Error:
     """A dynamic supervisor has as many children as it may."""
     return Error(
         f"there are max_children={limit} children already",
-        kind=RATE_LIMITED,
+        kind=CONFLICT,
         details={"reason": "max_children", "max_children": limit},
     )
 

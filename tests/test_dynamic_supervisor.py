@@ -54,7 +54,7 @@ async def test_max_children_refuses_one_more(stage: Stage) -> None:
     sup = await start(DynamicSupervisor(max_children=2))
     pid = await begin(sup, stage.spec("a"))
     await begin(sup, stage.spec("b"))
-    assert (await reason_of(sup.start_child(stage.spec("c"))))[1] == "max_children"
+    assert await reason_of(sup.start_child(stage.spec("c"))) == (actors.CONFLICT, "max_children")
     await sup.terminate_child(pid)
     await begin(sup, stage.spec("c"))
     await sup.stop()
