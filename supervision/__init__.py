@@ -4,9 +4,9 @@ This layer builds on `actors` and may import its public names only; it knows not
 is OTP's: names and rules are those of its `supervisor`, `gen_server` and `gen_statem`.
 
 Start reading at `_supervisor.py`, what users write. `_supervising.py` is the process of every supervisor,
-`_children.py` what a static one does, `_dynamic_children.py` one of many children. `_server.py` is what users write of a
-server, `_serving.py` its process; `_machine_serving.py` is that of a state machine. `_start.py` and `_requests.py` are how
-they talk. Decisions are functions of plain values: `_restart.py`, `_restart_intensity.py`, `_backoff.py`,
+`_children.py` what a static one does, `_dynamic_children.py` one of many children. `_server.py` is what users write of
+a server, `_serving.py` its process, and `_machine_serving.py` that of a state machine. `_start.py` and `_requests.py`
+are how they talk. Decisions are functions of plain values: `_restart.py`, `_restart_intensity.py`, `_backoff.py`,
 `_dependencies.py`.
 """
 
