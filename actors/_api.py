@@ -220,6 +220,8 @@ async def monitor(dest: Dest) -> MonitorRef:
 async def unmonitor(ref_or_dest: MonitorRef | Dest) -> None:
     """End one monitor by its ref, or all that this process has on a target. No `Exit` of it comes after this."""
     process = await take_turn()
+    if not isinstance(ref_or_dest, MonitorRef | PID | str) or ref_or_dest == "":
+        raise invalid("ref_or_dest", ref_or_dest, "what monitor() returned, a PID or a registered name")
     process.kernel.unmonitor(process, ref_or_dest)
 
 

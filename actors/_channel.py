@@ -298,6 +298,8 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
         ChannelClosed: when a send case finds its channel closed.
         Error: kind INVALID, when a case is neither a channel nor `channel.sending(value)`, or there is no case.
     """
+    if default is not False and default is not True:
+        raise invalid("default", default, "True or False")
     if not cases and not default:
         raise invalid("cases", cases, "at least one channel to wait for (or default=True)")
     for case in cases:

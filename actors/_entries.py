@@ -109,7 +109,8 @@ class Namespace:
                 another function has.
         """
         _check_worker(worker)
-        if on_crash not in ("fail", "suspend"):
+        _check_flag("activity", activity)
+        if not isinstance(on_crash, str) or on_crash not in ("fail", "suspend"):
             raise invalid("on_crash", on_crash, '"fail" or "suspend"')
         if name is not None and (not isinstance(name, str) or not name):
             raise invalid("name", name, "a non-empty workflow type name")
@@ -146,6 +147,7 @@ class Namespace:
             local: it runs as a local activity, in the calling workflow's own worker.
         """
         _check_worker(worker)
+        _check_flag("local", local)
         if name is not None and (not isinstance(name, str) or not _ID.fullmatch(f"{self.name}:{name}")):
             raise invalid("name", name, "letters, digits, '_', '.' and '-'")
 
@@ -187,6 +189,11 @@ def _is_main(known: Entry, entry: Entry) -> bool:
 def _check_worker(worker: str | None) -> None:
     if worker is not None and (not isinstance(worker, str) or not _ID.fullmatch(worker)):
         raise invalid("worker", worker, 'a worker\'s entry id such as "app:worker"')
+
+
+def _check_flag(name: str, flag: bool) -> None:
+    if not isinstance(flag, bool):
+        raise invalid(name, flag, "True or False")
 
 
 def check_async(function: object, name: str) -> None:

@@ -70,7 +70,7 @@ class Error(Exception):
     ) -> None:
         if not isinstance(message, str):
             raise invalid("message", message, "a string that says what went wrong")
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise invalid("kind", kind, f"one of {', '.join(KINDS)}")
         if retryable is not None and not isinstance(retryable, bool):
             raise invalid("retryable", retryable, "True, False, or None to let the kind decide")
@@ -111,6 +111,8 @@ class Error(Exception):
 
         A group that holds one exception, as trio's nurseries raise it, stands for that one.
         """
+        if not isinstance(exception, BaseException):
+            raise invalid("exception", exception, "an exception")
         held = list(leaves(exception))
         if len(held) == 1:
             exception = held[0]

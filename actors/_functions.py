@@ -12,7 +12,7 @@ from actors._channel import Channel, Queue
 from actors._context import check_context, current_context, own_copy
 from actors._duration import option_seconds
 from actors._entries import Entry, function_entry
-from actors._errors import CONFLICT, INVALID, KINDS, Error, invalid
+from actors._errors import CONFLICT, KINDS, Error, invalid
 from actors._events import Result
 from actors._process import Process, running_process
 from actors._scheduler import caller
@@ -90,7 +90,7 @@ def _kinds(value: Any, name: str) -> tuple[str, ...]:
         raise invalid(name, value, f"a list of error kinds, of {', '.join(KINDS)}")
     kinds = tuple(cast("Iterable[Any]", value))
     for kind in kinds:
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise invalid(name, kind, f"error kinds, of {', '.join(KINDS)}")
     return kinds
 
@@ -283,6 +283,8 @@ class Executor:
         future = self.start(function, *args)
         try:
             return await future.result()
+        except GeneratorExit:  # this coroutine is thrown away, as an evicted workflow's is: nothing can wait any more
+            raise
         except BaseException:
             if not future.done:
                 future.cancel()
@@ -372,7 +374,8 @@ def cancelled_error(entry: Entry) -> Error:
 def check_call(entry: Entry) -> None:
     """Refuse a call of something that is not a function."""
     if entry.kind == "process" and not entry.activity:
-        raise Error(
-            f"entry={entry.id!r} is a process: spawn or execute it, or declare it with activity=True",
-            kind=INVALID,
+        raise invalid(
+            "function",
+            entry.id,
+            "a function; this is a process: spawn or execute it, or declare it with activity=True",
         )

@@ -76,8 +76,10 @@ class Kernel:
         if type(dest) is PID:
             pid = dest
         elif isinstance(dest, str):
+            if not dest:
+                raise invalid("dest", dest, "a PID or a registered name")
             named = self.names.get(dest)
-            pid = PID(self.name, NAME_HOST, dest or "''") if named is None else named
+            pid = PID(self.name, NAME_HOST, dest) if named is None else named
         else:
             raise invalid("dest", dest, "a PID or a registered name")
         process = self.table.get(pid.id)

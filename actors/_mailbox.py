@@ -28,7 +28,7 @@ class Bound:
         """The bound that `mailbox.max` and `mailbox.overflow` ask for."""
         limit = options.get("mailbox.max")
         overflow = options.get("mailbox.overflow", "reject")
-        if overflow not in _OVERFLOWS:
+        if not isinstance(overflow, str) or overflow not in _OVERFLOWS:
             raise invalid("mailbox.overflow", overflow, f"one of {', '.join(_OVERFLOWS)}")
         if limit is None:
             if "mailbox.overflow" in options:
@@ -123,7 +123,8 @@ class Mailbox:
             raise invalid("channel", channel, "a channel that listen() returned")
         if not isinstance(channel, Listener):
             raise Error(
-                "this channel is not a listener's: give the one that listen() returned", kind=NOT_FOUND
+                f"channel={channel!r} is not a listener's: expected the one that listen() returned",
+                kind=NOT_FOUND,
             )
         if self.listeners is None or self.listeners.get(channel.topic) is not channel:
             if channel.closed:

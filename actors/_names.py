@@ -7,6 +7,16 @@ from actors._pid import PID
 from actors._process import Process
 
 
+def check_name(name: str) -> None:
+    """Refuse what is no name.
+
+    Raises:
+        Error: kind INVALID, when `name` is not a non-empty string.
+    """
+    if not isinstance(name, str) or not name:
+        raise invalid("name", name, "a non-empty string")
+
+
 class Names:
     """Who has which name.
 
@@ -30,8 +40,7 @@ class Names:
         Raises:
             Error: kind ALREADY_EXISTS with the holder in `details["pid"]`, INVALID for what is no name.
         """
-        if not isinstance(name, str) or not name:
-            raise invalid("name", name, "a non-empty string")
+        check_name(name)
         holder = self._holders.setdefault(name, process)
         if holder is not process:
             raise Error(

@@ -17,6 +17,7 @@ from actors._errors import CONFLICT, Error, invalid, leaves, without
 from actors._green_host import GreenScheduler
 from actors._kernel import Kernel
 from actors._message import Message, check_topic, payload_of
+from actors._names import check_name
 from actors._pid import PID, Dest
 from actors._spawner import Spawner
 from actors._trio_functions import TrioFunctions
@@ -45,9 +46,10 @@ class Node:
     def __init__(self, name: str = "node", shutdown_timeout: Duration = "5s") -> None:
         self._grace = seconds(shutdown_timeout, "shutdown_timeout")
         incarnation = secrets.token_hex(4)
-        if not isinstance(name, str):
-            raise invalid("name", name, "a non-empty string without any of @ | { }")
-        PID(name or "", "trio", "0")
+        try:
+            PID(name, "trio", "0")
+        except Error:
+            raise invalid("name", name, "a non-empty string without any of @ | { }") from None
         self._kernel = Kernel(f"{name}.{incarnation}", "trio")
         self._state = "new"
         self._empty: trio.Event | None = None
@@ -222,6 +224,7 @@ class Node:
 
     def whereis(self, name: str) -> PID | None:
         """The process that is registered under a name."""
+        check_name(name)
         return self._kernel.names.get(name)
 
 

@@ -71,6 +71,8 @@ class Spawner:
 
     def on(self, host: str) -> Spawner:
         """Spawn on this host unless a spawn says another."""
+        if not isinstance(host, str):
+            raise invalid("host", host, 'the name of a host, such as "trio" or "app:worker"')
         return attrs.evolve(self, host=host)
 
     async def spawn(self, target: Target, *args: Any, on: str | None = None) -> PID:

@@ -64,7 +64,7 @@ async def monitor(group: str, scope: str = "node") -> tuple[list[PID], Channel[G
 async def _here(group: str, scope: str) -> tuple[Process, Groups]:
     if not isinstance(group, str) or not group:
         raise invalid("group", group, "a non-empty string")
-    if scope != "node":
+    if not isinstance(scope, str) or scope != "node":
         raise invalid("scope", scope, '"node"')
     process = await take_turn()
     return process, process.kernel.groups

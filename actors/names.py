@@ -6,7 +6,7 @@ A name belongs to one live process and is free again before anyone learns of its
 from __future__ import annotations
 
 from actors._errors import NOT_FOUND, Error, invalid
-from actors._names import Names
+from actors._names import Names, check_name
 from actors._pid import PID
 from actors._process import Process, take_turn
 
@@ -29,7 +29,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
     Raises:
         Error: kind NOT_FOUND, when nobody has it.
     """
-    _check(name)
+    check_name(name)
     pid = _names(await take_turn(), scope).get(name)
     if pid is None:
         raise Error(f"name={name!r} is not registered on this node", kind=NOT_FOUND, details={"name": name})
@@ -38,16 +38,11 @@ async def lookup(name: str, scope: str = "node") -> PID:
 
 async def unregister(name: str, scope: str = "node") -> bool:
     """Free a name, whoever has it; False when nobody has."""
-    _check(name)
+    check_name(name)
     return _names(await take_turn(), scope).unregister(name)
 
 
-def _check(name: str) -> None:
-    if not isinstance(name, str) or not name:
-        raise invalid("name", name, "a non-empty string")
-
-
 def _names(process: Process, scope: str) -> Names:
-    if scope != "node":
+    if not isinstance(scope, str) or scope != "node":
         raise invalid("scope", scope, '"node"')
     return process.kernel.names
