@@ -60,7 +60,7 @@ class Kernel:
         self.dead_letters = DeadLetters()
         self.monitors_children = False
         self.closing = False
-        self.on_empty: Callable[[], None] | None = None
+        self.on_end: Callable[[Process], None] | None = None
         self._numbers = 0
         self._spawned = 0
         self._exits: Counter[str] = Counter()
@@ -379,8 +379,8 @@ class Kernel:
         if monitors is not None:
             for ref, pid in monitors.items():
                 self.unwatch(pid, ref)
-        if not self.table and self.on_empty is not None:
-            self.on_empty()
+        if self.on_end is not None:
+            self.on_end(process)
 
     # Looking in
 

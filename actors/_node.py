@@ -19,6 +19,7 @@ from actors._kernel import Kernel
 from actors._message import Message, check_topic, payload_of
 from actors._names import check_name
 from actors._pid import PID, Dest
+from actors._process import Process
 from actors._spawner import Spawner
 from actors._trio_functions import TrioFunctions
 from actors._trio_host import TrioScheduler, contains
@@ -53,6 +54,7 @@ class Node:
         self._kernel = Kernel(f"{name}.{incarnation}", "trio")
         self._state = "new"
         self._empty: trio.Event | None = None
+        self._orphaned_by: dict[PID, list[Process]] = {}
 
     # Life
 
@@ -66,7 +68,7 @@ class Node:
         self._kernel.schedulers["trio"] = self._scheduler
         self._kernel.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
         self._kernel.functions = TrioFunctions(self._nursery)
-        self._kernel.on_empty = self._emptied
+        self._kernel.on_end = self._has_ended
         self._nursery.start_soon(self._scheduler.keep_time)
         try:
             nodes = _neighbours.get()
@@ -102,9 +104,19 @@ class Node:
         return suppress and mine
 
     async def _stop(self) -> None:
-        """Cancel all processes, wait for their end, and terminate those that take too long."""
+        """Cancel all processes, wait for their end, and terminate those that take too long.
+
+        A process is cancelled when its parent has ended: so a supervisor stops its children itself, in its own order.
+        """
         self._kernel.closing = True
-        for process in list(self._kernel.table.values()):
+        orphans: list[Process] = []
+        for process in self._kernel.table.values():
+            parent = None if process.parent is None else self._kernel.find(process.parent)
+            if isinstance(parent, Process):
+                self._orphaned_by.setdefault(parent.pid, []).append(process)
+            else:
+                orphans.append(process)
+        for process in orphans:
             self._kernel.cancel_here(process, None, "shutdown", None)
         with trio.move_on_after(self._grace):
             await self._wait_until_empty()
@@ -127,8 +139,11 @@ class Node:
             self._empty = trio.Event()
             await self._empty.wait()
 
-    def _emptied(self) -> None:
-        if self._empty is not None:
+    def _has_ended(self, process: Process) -> None:
+        for orphan in self._orphaned_by.pop(process.pid, ()):
+            if orphan.alive:
+                self._kernel.cancel_here(orphan, None, "shutdown", None)
+        if self._empty is not None and not self._kernel.table:
             self._empty.set()
 
     @property

@@ -618,13 +618,15 @@ def test_link_that_a_process_elsewhere_makes_is_a_link_and_noproc_for_one_that_i
     assert result.error.kind == actors.NOT_FOUND
 
 
-def test_kernel_says_when_its_last_process_has_gone() -> None:
+def test_kernel_says_when_a_process_has_ended() -> None:
     kernel = SearchingKernel()
-    told: list[int] = []
-    kernel.on_empty = lambda: told.append(len(kernel.exits))
+    told: list[tuple[actors.PID, int]] = []
+    kernel.on_end = lambda process: told.append((process.pid, len(kernel.table)))
     for _ in range(2):
         kernel.put(answer_once)
-    for process in list(kernel.table.values()):
-        kernel.at_once(kernel.terminate(None, process.pid, ""))
+    pids = [process.pid for process in kernel.table.values()]
+    for pid in pids:
+        kernel.at_once(kernel.terminate(None, pid, ""))
     kernel.search.run_all()
-    assert told == [2]
+    assert sorted(pid for pid, _ in told) == pids
+    assert [left for _, left in told] == [1, 0]

@@ -97,7 +97,7 @@ async def run_body(number: int) -> None:
     try:
         kernel.spawn_here(SpawnRequest(process_entry(first), ()), "workflow", scheduler)
         event = await exits.receive()
-        kernel.on_empty = lambda: ended.put(None)
+        kernel.on_end = lambda _: None if kernel.table else ended.put(None)
         for process in list(kernel.table.values()):
             process.end("terminated", Error("the test is over"))
         if kernel.table:
