@@ -52,6 +52,11 @@ log = logging.getLogger("everproc.bridge")
 _ANSWERED = timedelta(seconds=2)
 """How long a worker may take to answer for a process that is described."""
 
+log = logging.getLogger("everproc.bridge")
+
+_ANSWERED = timedelta(seconds=2)
+"""How long a worker may take to answer for a process that is described."""
+
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
 
@@ -133,6 +138,7 @@ class TemporalHost:
                         "memo": options.memo,
                         "search_attributes": options.search_attributes,
                         "start_delay": options.start_delay,
+                        "priority": options.priority,
                         "request_eager_start": options.enable_eager_start,
                         "start_signal": None if signal is None else signal.name,
                         "start_signal_args": [] if signal is None else signal.args,

@@ -11,6 +11,7 @@ import attrs
 import temporalio.common
 import temporalio.workflow
 from temporalio.common import (
+    Priority,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
@@ -46,6 +47,7 @@ class StartOptions:
     )
     wait_for_cancellation: bool = False
     namespace: str | None = None
+    priority: Priority = Priority.default
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> StartOptions:
@@ -88,6 +90,12 @@ def _length(value: Any, name: str) -> timedelta:
     if not length:
         raise invalid(name, value, "a duration of more than 0")
     return timedelta(seconds=length)
+
+
+def _priority(value: Any, name: str) -> Priority:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 5:
+        raise invalid(name, value, "a whole number from 1, the most urgent, to 5")
+    return Priority(priority_key=value)
 
 
 def _choice(choices: Mapping[str, Any]) -> Callable[[Any, str], Any]:
@@ -203,4 +211,5 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     ),
     "wait_for_cancellation": _flag,
     "namespace": _text,
+    "priority": _priority,
 }

@@ -224,6 +224,7 @@ class WorkflowHost:
                 cron_schedule=options.cron_schedule,
                 memo=options.memo,
                 search_attributes=options.search_attributes,
+                priority=options.priority,
                 cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
                 if options.wait_for_cancellation
                 else workflow.ChildWorkflowCancellationType.TRY_CANCEL,

@@ -20,6 +20,7 @@ FIELDS = (
     "initial_interval, backoff_coefficient, maximum_interval, maximum_attempts, non_retryable_error_types"
 )
 TEXT = "a non-empty string"
+URGENCY = "a whole number from 1, the most urgent, to 5"
 FLAG = "True or False"
 POSITIVE = "a duration of more than 0"
 ABOVE_ZERO = "more than 0"
@@ -98,6 +99,10 @@ START: list[tuple[str, Any, str, str]] = [
     ("search_attributes", {"a": b"x"}, "search_attributes['a']=b'x'", ATTRIBUTE),
     ("namespace", "", "namespace=''", TEXT),
     ("namespace", 3, "namespace=3", TEXT),
+    ("priority", 0, "priority=0", URGENCY),
+    ("priority", 6, "priority=6", URGENCY),
+    ("priority", "high", "priority='high'", URGENCY),
+    ("priority", True, "priority=True", URGENCY),
     ("retry_policy", 3, "retry_policy=3", SOME_FIELDS),
     ("retry_policy", {"attempts": 3}, "retry_policy field='attempts'", ONE_FIELD),
     ("retry_policy", {"initial_interval": "x"}, "retry_policy.initial_interval='x'", DURATION),
@@ -168,7 +173,7 @@ OPTIONS = [
     *("id", "task_queue", "execution_timeout", "run_timeout", "task_timeout"),
     *("id_conflict_policy", "id_reuse_policy", "execution_error_when_already_started", "retry_policy"),
     *("cron_schedule", "memo", "search_attributes", "enable_eager_start", "start_delay"),
-    *("parent_close_policy", "wait_for_cancellation", "namespace"),
+    *("parent_close_policy", "wait_for_cancellation", "namespace", "priority"),
 ]
 
 
@@ -244,6 +249,7 @@ def test_every_start_option_is_read() -> None:
         "parent_close_policy": "abandon",
         "wait_for_cancellation": True,
         "namespace": "default",
+        "priority": 2,
     }
     assert list(given) == OPTIONS
     found = StartOptions.parse({f"temporal.workflow.{name}": value for name, value in given.items()})
@@ -261,6 +267,7 @@ def test_every_start_option_is_read() -> None:
     assert found.memo == {"a": [1]}
     assert found.parent_close_policy is temporalio.workflow.ParentClosePolicy.ABANDON
     assert found.enable_eager_start
+    assert found.priority == temporalio.common.Priority(priority_key=2)
     assert found.wait_for_cancellation
     assert found.fails_if_running
 
