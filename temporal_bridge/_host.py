@@ -52,11 +52,6 @@ log = logging.getLogger("everproc.bridge")
 _ANSWERED = timedelta(seconds=2)
 """How long a worker may take to answer for a process that is described."""
 
-log = logging.getLogger("everproc.bridge")
-
-_ANSWERED = timedelta(seconds=2)
-"""How long a worker may take to answer for a process that is described."""
-
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
 
