@@ -75,6 +75,8 @@ def spawner(
 async def terminate(dest: Dest, reason: str = "") -> bool:
     """End a process whatever it does; its `finally` blocks run. False when there was none.
 
+    A durable process is ended by the server, and runs no more code, no `finally` either, unless it terminates itself.
+
     A checkpoint that raises when a process terminates itself.
     """
     process = await take_turn()

@@ -49,7 +49,10 @@ class Spawner:
             raise invalid("options", self.options, "a mapping of option names to values")
 
     def with_name(self, name: str) -> Spawner:
-        """Register the process under a name; a process that has it already is used instead of a new one."""
+        """Register the process under a name; a process that has it already is used instead of a new one.
+
+        For a durable process it is the workflow id, which is no destination: use the PID.
+        """
         if not isinstance(name, str):
             raise invalid("name", name, "a non-empty string")
         return attrs.evolve(self, name=name)
