@@ -27,7 +27,7 @@ from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
-from temporal_bridge._workers import Worker, add_known, known, node_queue
+from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
 from temporal_bridge._workflow_body import DurableProcess
 from temporal_bridge._workflow_host import DURABLE
 
@@ -114,6 +114,7 @@ class TemporalBridge:
             running = [
                 await portal.call(_node_worker, client, kernel, activities),
                 *[await portal.call(_worker, client, served, activities) for served in functions],
+                *[await portal.call(_watch_worker, client, worker.task_queue, activities) for worker in here],
             ]
             try:
                 self._attach(kernel, host, nodes)
@@ -175,6 +176,16 @@ async def _node_worker(client: Client, kernel: Kernel, activities: Activities) -
         client,
         task_queue=node_queue(kernel.name),
         activities=activities.for_node(),
+        max_concurrent_activities=10_000,
+    )
+
+
+async def _watch_worker(client: Client, task_queue: str, activities: Activities) -> temporalio.worker.Worker:
+    """Serves the waits of a task queue's processes."""
+    return temporalio.worker.Worker(
+        client,
+        task_queue=watch_queue(task_queue),
+        activities=[activities.watch],
         max_concurrent_activities=10_000,
     )
 

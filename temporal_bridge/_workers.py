@@ -124,3 +124,8 @@ def id_of(task_queue: str) -> str | None:
 def node_queue(node: str) -> str:
     """The task queue on which a node takes deliveries for its local processes."""
     return f"everproc-node:{node}"
+
+
+def watch_queue(task_queue: str) -> str:
+    """Where the processes of a task queue wait for others: apart, so that waits take no slots from functions."""
+    return f"everproc-watch:{task_queue}"

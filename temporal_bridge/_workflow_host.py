@@ -44,7 +44,7 @@ from temporal_bridge._failures import exit_of, from_failure
 from temporal_bridge._options import StartOptions, activity_retry_policy
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._wire import Item, Mark
-from temporal_bridge._workers import known, node_queue
+from temporal_bridge._workers import known, node_queue, watch_queue
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 T = TypeVar("T")
@@ -494,6 +494,7 @@ class WorkflowHost:
             reason, result = await workflow.execute_activity(
                 WATCH,
                 args=[str(target)],
+                task_queue=watch_queue(workflow.info().task_queue),
                 start_to_close_timeout=_FOR_EVER,
                 heartbeat_timeout=_ALIVE,
             )

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from datetime import datetime
 from sys import maxsize
 from types import coroutine
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from weakref import WeakSet
 
 from temporalio import workflow
@@ -93,29 +93,24 @@ class WorkflowScheduler(Trampoline):
     def check_evicted(self) -> None:
         """Refuse whatever would have an effect, when the instance is being evicted."""
         if self.evicted:
-            self._refuse()
+            raise Evicted
 
-    def _refuse(self) -> NoReturn:
+    @coroutine
+    def _refuse(self) -> Generator[Any, Any, Any]:
         self._told += 1
+        if self._told > _PATIENCE:
+            yield
         raise Evicted
 
-    @coroutine
-    def park(self, wait: Wait) -> Generator[Any, Any, Any]:
-        """As `Scheduler.park`."""
-        if self.evicted:
-            if self._told > _PATIENCE:
-                yield
-            self._refuse()
-        return (yield from super().park(wait))
+    # For mypy what `types.coroutine` makes is more than an awaitable; the protocol asks for no more.
 
-    @coroutine
-    def checkpoint(self) -> Generator[Any, Any, None]:
+    def park(self, wait: Wait) -> Awaitable[Any]:  # type: ignore[override]
+        """As `Scheduler.park`."""
+        return self._refuse() if self.evicted else super().park(wait)
+
+    def checkpoint(self) -> Awaitable[None]:  # type: ignore[override]
         """As `Scheduler.checkpoint`."""
-        if self.evicted:
-            if self._told > _PATIENCE:
-                yield
-            self._refuse()
-        yield from super().checkpoint()
+        return self._refuse() if self.evicted else super().checkpoint()
 
     def refusal(self, task: GreenTask, trap: object) -> Error:
         """As `Trampoline.refusal`."""
