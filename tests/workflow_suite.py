@@ -8,12 +8,14 @@ tasks; later ones are made at once. Workflows that live by real timers and child
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
+from unittest import mock
 
 import trio
 
@@ -154,8 +156,11 @@ def workflow_suite(address: str, **settings: Any) -> Generator[WorkflowSuite, No
             ready.set()
 
     thread = threading.Thread(target=trio.run, args=(main,), name="workflow-suite")
-    thread.start()
-    ready.wait()
+    # A test with thousands of processes may take longer for one workflow task than the two seconds of Temporal's
+    # deadlock detection, on a busy machine; the worker reads this when it is made.
+    with mock.patch.dict(os.environ, {"TEMPORAL_DEBUG": "1"}):
+        thread.start()
+        ready.wait()
     assert opened, "the node of the suite did not start"
     runner, token = opened[0]
     try:
