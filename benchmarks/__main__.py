@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import platform
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -47,7 +49,9 @@ def machine() -> dict[str, str]:
             line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")
         ]
         model = lines[0].partition(":")[2].strip() if lines else ""
-    return {"system": platform.platform(), "cpu": model, "python": platform.python_version()}
+    processors = os.cpu_count() or 1
+    load = f"{os.getloadavg()[0]:.0f} on {processors} processors"
+    return {"system": platform.platform(), "cpu": model, "python": platform.python_version(), "load": load}
 
 
 def main() -> None:
@@ -94,11 +98,11 @@ def main() -> None:
 
 
 def run(figures: list[Figure], quick: bool, rounds: int, seconds: float) -> None:
-    """Measure, print, and write what was found."""
+    """Measure, print, and write what was found: after each figure, so that a run broken off was not for nothing."""
     path = RESULTS / ("quick.json" if quick else "latest.json")
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() and not quick else {}
     started = time.monotonic()
-    left_out = []
+    left_out: list[str] = []
     for figure in figures:
         why = figure.missing()
         if why is not None:
@@ -111,18 +115,26 @@ def run(figures: list[Figure], quick: bool, rounds: int, seconds: float) -> None
             print("  ".join(cell for cell in row if cell), flush=True)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         results[figure.id] = {"when": when, "rounds": rounds, "machine": machine(), **as_json(outcome)}
-    RESULTS.mkdir(exist_ok=True)
-    order = [figure.id for figure in all_figures()]
-    results = {id: results[id] for id in order if id in results}
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        results = {each.id: results[each.id] for each in all_figures() if each.id in results}
+        RESULTS.mkdir(exist_ok=True)
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if not quick:
+            write_between_marks(PAGE, page(results, left_out))
+    if not quick and results:
+        write_between_marks(PAGE, page(results, left_out))
+    print(f"\n{page(results, left_out)}\n\n{time.monotonic() - started:.0f} s; {path.relative_to(ROOT)}")
+
+
+def page(results: dict[str, Any], left_out: list[str]) -> str:
+    """The part of docs/performance.md that is measured."""
     fields = {field.name for field in attrs.fields(Outcome)}
     outcomes = [from_json({k: v for k, v in result.items() if k in fields}) for result in results.values()]
-    text = "\n".join([table(outcomes), *([""] if left_out else []), *left_out])
-    if not quick:
-        where = next(reversed(results.values()))["machine"]
-        note = f"Measured on {where['cpu'] or where['system']}, Python {where['python']}."
-        write_between_marks(PAGE, f"{note}\n\n{text}")
-    print(f"\n{text}\n\n{time.monotonic() - started:.0f} s; {path.relative_to(ROOT)}")
+    machines = dict.fromkeys(
+        f"{where['cpu'] or where['system']}, Python {where['python']}, load {where.get('load', 'unknown')}"
+        for where in (result["machine"] for result in results.values())
+    )
+    notes = "\n".join(f"Measured on {where}." for where in machines)
+    return "\n".join([notes, "", table(outcomes), *([""] if left_out else []), *left_out])
 
 
 if __name__ == "__main__":
