@@ -118,7 +118,13 @@ class Node:
                 orphans.append(process)
         for process in orphans:
             self._kernel.cancel_here(process, None, "shutdown", None)
-        with trio.move_on_after(self._grace):
+        with trio.move_on_after(self._grace / 2):
+            await self._wait_until_empty()
+        for process in [process for waiting in self._orphaned_by.values() for process in waiting]:
+            if process.alive:  # its parent takes its time: it is asked all the same, before it is terminated
+                self._kernel.cancel_here(process, None, "shutdown", None)
+        self._orphaned_by.clear()
+        with trio.move_on_after(self._grace / 2):
             await self._wait_until_empty()
         for process in list(self._kernel.table.values()):
             await self._kernel.terminate(None, process.pid, "the node was left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -42,6 +43,9 @@ _DELIVERED = timedelta(seconds=30)
 _FOR_EVER = timedelta(days=3650)
 _ALIVE = timedelta(seconds=5)
 _ONCE = RetryPolicy(maximum_attempts=1)
+_RETRY = 1.0
+
+log = logging.getLogger("everproc.bridge")
 
 
 class NodesHost:
@@ -129,7 +133,7 @@ class NodesHost:
     # Monitors and links: a watch is an activity that the other node keeps alive until the process has ended.
 
     async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """As `Host.watch`."""
+        """As `Host.watch`. Returns before the watch is in place there: an end in between gives `noproc`."""
         scope = self._watches[ref] = trio.CancelScope()
         self._nursery.start_soon(self._watch, target, ref, sink, scope)
 
@@ -137,19 +141,28 @@ class NodesHost:
         self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], scope: trio.CancelScope
     ) -> None:
         with scope:
-            end: tuple[Reason, Result] | None = await self._run(
-                f"watching {target}",
-                WATCH,
-                [str(target)],
-                target.node,
-                start_to_close_timeout=_FOR_EVER,
-                heartbeat_timeout=_ALIVE,
-                retry_policy=_ONCE,
-            )
-            lost: tuple[Reason, Result] = ("noconnection", gone(target, "noconnection"))
-            reason, result = lost if end is None else end
+            reason, result = await self._end_of(target)
             if self._watches.pop(ref, None) is not None:
                 sink(Exit(target, ref, reason, result))
+
+    async def _end_of(self, target: PID) -> tuple[Reason, Result]:
+        """Wait for the end; a server that is away is asked again."""
+        while True:
+            try:
+                end: tuple[Reason, Result] | None = await self._run(
+                    f"watching {target}",
+                    WATCH,
+                    [str(target)],
+                    target.node,
+                    start_to_close_timeout=_FOR_EVER,
+                    heartbeat_timeout=_ALIVE,
+                    retry_policy=_ONCE,
+                )
+            except Error as error:
+                log.info("waiting for the end of %s: %s; trying again", target, error)
+                await trio.sleep(_RETRY)
+            else:
+                return ("noconnection", gone(target, "noconnection")) if end is None else end
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""

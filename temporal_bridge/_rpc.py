@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import (
@@ -58,7 +58,7 @@ async def ask(portal: Portal, what: str, function: Callable[..., Awaitable[T]], 
         return await portal.call(function, *args)
     except RPCError as error:
         raise rpc_error(error, what) from error
-    except (Error, WorkflowAlreadyStartedError):
+    except (Error, TemporalError):  # ours, or what Temporal reports about a workflow or an activity
         raise
     except Exception as error:  # a codec's, or one of the SDK's own checks
         raise Error.wrap(error, f"{what} failed") from error
