@@ -15,9 +15,12 @@ from tests.other_program import OtherProgram, other_program
 @asynccontextmanager
 async def two_programs(address: str) -> AsyncGenerator[tuple[Node, OtherProgram], None]:
     with trio.fail_after(40):
-        async with other_program(address) as other, Node("here") as node:
-            async with TemporalBridge(node, TemporalClient(address)):
-                yield node, other
+        async with (
+            other_program(address) as other,
+            Node("here") as node,
+            TemporalBridge(node, TemporalClient(address)),
+        ):
+            yield node, other
 
 
 async def test_messages_and_calls_go_both_ways(temporal_address: str) -> None:
