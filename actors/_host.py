@@ -62,8 +62,11 @@ class Host(Protocol):
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """Forget a watch: its sink is not called after this. Does not wait."""
 
-    async def link(self, target: PID, by: PID) -> None:
-        """Make the other end of a link; answers with `Kernel.receive_link_down` if the target has ended."""
+    async def link(self, target: PID, by: PID, spawned: bool) -> None:
+        """Make the other end of a link; answers with `Kernel.signal_link_down` if the target has ended.
+
+        That is `noproc`; but of one that was `spawned` for this link its real end, however early it came.
+        """
         ...
 
     async def unlink(self, target: PID, by: PID) -> None:

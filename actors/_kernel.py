@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from actors import _relations as relations
 from actors._calls import Calls
+from actors._cancel import force_end, request_stop
 from actors._crash_report import crash_report
 from actors._dead_letters import DeadLetters
 from actors._description import Description, Statistics, describe_process
-from actors._errors import CANCELED, CONFLICT, INVALID, NOT_FOUND, Error, invalid
-from actors._events import Cancel, Exit, MonitorRef, Reason, Result
+from actors._errors import CONFLICT, INVALID, NOT_FOUND, Error, invalid
+from actors._events import Exit, MonitorRef, Reason, Result
 from actors._functions import FunctionHost
 from actors._groups import Groups
 from actors._host import Host, SpawnFunction, SpawnRequest
@@ -266,7 +266,7 @@ class Kernel:
 
     # Links
 
-    async def link(self, process: Process, dest: Dest) -> None:
+    async def link(self, process: Process, dest: Dest, spawned: bool = False) -> None:
         """Link two processes; one that does not exist answers with the signal `noproc`."""
         target = self.find(dest)
         pid = target.pid if isinstance(target, Process) else target
@@ -280,7 +280,7 @@ class Kernel:
             relations.link_down(process, pid, "noproc", relations.gone(pid))
             return
         try:
-            await host.link(target, process.pid)
+            await host.link(target, process.pid, spawned)
         except BaseException:
             relations.unlink(process, pid)
             raise
@@ -328,8 +328,7 @@ class Kernel:
         """End a process whatever it does; False when it does not exist."""
         target = self.find(dest)
         if isinstance(target, Process):
-            text = f"terminated: {reason}" if reason else "terminated"
-            target.end("terminated", Error(text, kind=CANCELED, details={"reason": reason}))
+            force_end(target, reason)
             return True
         host = self.route(target)
         return host is not None and await host.terminate(target, by, reason)
@@ -345,21 +344,7 @@ class Kernel:
 
     def cancel_here(self, target: Process, by: PID | None, reason: str, deadline: float | None) -> None:
         """A request to stop has come: an event if the process reads events, else the end of its next await."""
-        scheduler = target.scheduler
-        if target.events_opened:
-            due = None if deadline is None else _later(scheduler.now(), deadline)
-            target.put_event(Cancel(by, reason, due))
-        else:
-            text = f"cancelled: {reason}" if reason else "cancelled"
-            kind: Reason = "shutdown" if reason == "shutdown" else "cancelled"
-            target.end(kind, Error(text, kind=CANCELED, details={"reason": reason}), forced=False)
-        if deadline is not None:
-            late = Error(
-                f"terminated: it did not stop within {deadline:g} s of a cancel",
-                kind=CANCELED,
-                details={"reason": reason, "deadline": deadline},
-            )
-            target.own(scheduler.call_later(deadline, lambda: target.end("terminated", late)))
+        request_stop(target, by, reason, deadline)
 
     # Death
 
@@ -410,8 +395,3 @@ class Kernel:
         return Statistics(
             len(self.table), self._spawned, dict(self._exits), self.dead_letters.count, len(self.names)
         )
-
-
-def _later(now: datetime, seconds: float) -> datetime:
-    """The time after so many seconds, or the last one there is: a duration may be longer than the calendar."""
-    return now + min(timedelta(seconds=seconds), datetime.max.replace(tzinfo=now.tzinfo) - now)

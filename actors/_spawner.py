@@ -106,7 +106,7 @@ class Spawner:
         """`spawn` and `link` in one step."""
         parent = running_process()
         pid = await self._spawn(parent.kernel, parent, target, args, on)
-        await parent.kernel.link(parent, pid)
+        await parent.kernel.link(parent, pid, spawned=True)
         return pid
 
     async def spawn_linked_monitored(self, target: Target, *args: Any, on: str | None = None) -> PID:

@@ -248,9 +248,9 @@ class TemporalHost:
 
     # Links: the other end learns of our deaths by signals, and we of its end by a watch, whatever ends it.
 
-    async def link(self, target: PID, by: PID) -> None:
+    async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
-        if await self._outbox(target).send(wire.link_item(wire.LINK, by), 100):
+        if await self._outbox(target).send(wire.link_item(wire.LINK, by), 100) or spawned:
             self.watch_link(target, by)
         else:
             self._kernel.signal_link_down(by, target, "noproc", gone(target))

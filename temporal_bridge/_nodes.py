@@ -170,7 +170,7 @@ class NodesHost:
         if scope is not None:
             scope.cancel()
 
-    async def link(self, target: PID, by: PID) -> None:
+    async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
         if not await self._to(target, wire.link_item(wire.LINK, by)):
             self._kernel.signal_link_down(by, target, "noproc", gone(target))

@@ -507,9 +507,9 @@ class WorkflowHost:
 
     # Links: the other end learns of our death by a message, and we of its by a message or, without one, by a watch.
 
-    async def link(self, target: PID, by: PID) -> None:
+    async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
-        if not await self._to(target, wire.link_item(wire.LINK, by)):
+        if not await self._to(target, wire.link_item(wire.LINK, by)) and not spawned:
             reason: Reason = "noproc" if target.host == DURABLE else "noconnection"
             self._kernel.signal_link_down(by, target, reason, gone(target, reason))
             return

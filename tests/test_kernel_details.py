@@ -392,7 +392,7 @@ def test_link_that_is_there_is_not_made_again_elsewhere() -> None:
     pid = kernel.put(main)
     kernel.search.run_all()
     assert kernel.exit_of(pid).reason == "normal"
-    far.link.assert_called_once_with(stranger, pid)
+    far.link.assert_called_once_with(stranger, pid, False)
     far.unlink.assert_called_once_with(stranger, pid)
 
 

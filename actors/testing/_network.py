@@ -187,7 +187,7 @@ class Network:
         """As `Host.unwatch`."""
         self._watched.pop(ref, None)
 
-    async def link(self, target: PID, by: PID) -> None:
+    async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
         self._linked[target, by] = None
 
