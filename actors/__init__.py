@@ -7,7 +7,6 @@ modules that `pyproject.toml` lists) not even trio. Start reading at `_api.py`, 
 
 from actors import context, funcs, groups, names
 from actors._api import (
-    Ticker,
     after,
     call,
     cancel,
@@ -98,6 +97,7 @@ from actors._process import Options, Process, running_process
 from actors._relations import exit_sink, gone
 from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
 from actors._spawner import Spawner
+from actors._ticker import Ticker
 from actors._timers import Timers
 from actors._trampoline import GreenTask, Trampoline
 

@@ -14,17 +14,18 @@ from typing import Any, Literal, overload
 
 import attrs
 
-from actors._channel import Channel, Filled, Lifelong
+from actors._channel import Channel, Lifelong
 from actors._description import Description
 from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
-from actors._errors import INVALID, ChannelClosed, Error, invalid
+from actors._errors import INVALID, Error, invalid
 from actors._events import Event, MonitorRef
 from actors._message import Message, check_topic, make_message, payload_of
 from actors._pid import PID, Dest
 from actors._process import Options, Process, running_process, take_turn
-from actors._scheduler import TURNS, Timer, Wait, caller, running
+from actors._scheduler import TURNS, caller, running
 from actors._spawner import Spawner
+from actors._ticker import Sleep, Ticker
 
 _SPAWNER = Spawner()
 
@@ -275,19 +276,6 @@ def shield() -> AbstractContextManager[Any]:
     return caller.get().scheduler.shield()
 
 
-class _Sleep(Wait):
-    """A task that waits for nothing but time."""
-
-    __slots__ = ("timer",)
-
-    def __init__(self, process: Process, delay: float) -> None:
-        Wait.__init__(self, process.scheduler)
-        self.timer: Timer = process.scheduler.call_later(delay, self.wake)
-
-    def abandon(self) -> None:
-        self.timer.cancel()
-
-
 async def sleep(duration: Duration) -> None:
     """Wait; durably in a durable process. Always a checkpoint."""
     process = running_process()
@@ -295,7 +283,7 @@ async def sleep(duration: Duration) -> None:
     if not delay:
         await process.pause()
         return
-    await process.scheduler.park(_Sleep(process, delay))
+    await process.scheduler.park(Sleep(process, delay))
     if process.turns > 0:
         process.turns = TURNS
 
@@ -311,65 +299,6 @@ def every(interval: Duration) -> Ticker:
     if not length:
         raise invalid("interval", interval, "a duration of more than 0")
     return Ticker(running_process(), length, repeat=True)
-
-
-class Ticker(Filled[datetime]):
-    """The channel of `after` and `every`. Its timer ends with the process."""
-
-    __slots__ = ("_process", "_length", "_repeat", "_timer", "_due")
-
-    def __init__(self, process: Process, length: float, repeat: bool) -> None:
-        super().__init__()
-        self._process = process
-        self._length = length
-        self._repeat = repeat
-        self._due = process.scheduler.time() + length
-        self._arm()
-
-    def _arm(self) -> None:
-        scheduler = self._process.scheduler
-        self._timer = scheduler.call_later(max(0.0, self._due - scheduler.time()), self._tick)
-        self._process.own(self._timer)
-
-    def _disarm(self) -> None:
-        self._timer.cancel()
-        self._process.disown(self._timer)
-
-    def _tick(self) -> None:
-        self._disarm()
-        if self._repeat:
-            now = self._process.scheduler.time()
-            missed = max(0.0, now - self._due) // self._length
-            self._due += self._length * (1 + missed)
-            self._arm()
-        if not self.unread:
-            self.put(self._process.scheduler.now())
-
-    def stop(self) -> None:
-        """Give no more ticks; one that waits can still be received. `reset` starts it again."""
-        self._disarm()
-
-    def close(self) -> None:
-        """As `Channel.close`, and `stop`."""
-        self._disarm()
-        super().close()
-
-    def reset(self, duration: Duration | None = None) -> None:
-        """Start anew from now, with a new length if given; a tick that waits is dropped.
-
-        Raises:
-            ChannelClosed: when it was closed.
-        """
-        if self.closed:
-            raise ChannelClosed("this ticker is closed: make a new one")
-        length = self._length if duration is None else seconds(duration, "duration")
-        if self._repeat and not length:
-            raise invalid("duration", duration, "a duration of more than 0")
-        self._disarm()
-        self.remove(lambda _: True)
-        self._length = length
-        self._due = self._process.scheduler.time() + length
-        self._arm()
 
 
 def now() -> datetime:
