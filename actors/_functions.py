@@ -283,7 +283,8 @@ class Executor:
         future = self.start(function, *args)
         try:
             return await future.result()
-        except GeneratorExit:  # this coroutine is thrown away, as an evicted workflow's is: nothing can wait any more
+        except GeneratorExit:
+            # This coroutine is thrown away, as an evicted workflow's is: nothing can wait any more.
             raise
         except BaseException:
             if not future.done:
