@@ -67,7 +67,7 @@ class Node:
         self._scheduler = TrioScheduler(self._nursery)
         self._kernel.schedulers["trio"] = self._scheduler
         self._kernel.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
-        self._kernel.functions = TrioFunctions(self._nursery)
+        self._kernel.functions = TrioFunctions(self._nursery, self._kernel)
         self._kernel.on_end = self._has_ended
         self._nursery.start_soon(self._scheduler.keep_time)
         try:

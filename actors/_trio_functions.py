@@ -26,7 +26,9 @@ from actors._functions import (
     cancelled_error,
     timeout_error,
 )
+from actors._kernel import Kernel
 from actors._scheduler import OUTSIDE, caller
+from actors._spawner import Spawner
 from actors._trio_host import contains
 
 _NO_LIMIT = trio.CapacityLimiter(math.inf)
@@ -53,8 +55,9 @@ class LocalAttempt:
 class TrioFunctions:
     """Runs the functions that processes of a node call."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, kernel: Kernel) -> None:
         self._nursery = nursery
+        self._kernel = kernel
         self._numbers = count(1)
 
     def start(self, call: FunctionCall, future: Future) -> None:
@@ -111,6 +114,9 @@ class TrioFunctions:
         function = call.entry.function
         try:
             with trio.move_on_after(length):
+                if call.entry.kind == "process":
+                    spawner = Spawner(kernel=self._kernel, context=call.context)
+                    return Result(await spawner.execute(function, *call.args, on="trio"))
                 if is_async(function):
                     return Result(await function(*call.args))
                 return Result(await self._in_thread(function, call.args))

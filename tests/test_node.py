@@ -682,3 +682,25 @@ async def test_crash_report_has_the_traceback_once() -> None:
         assert part in text
     assert text.count("Traceback") == 1
     assert text.count("raise ValueError(message)") == 1
+
+
+def test_process_that_is_declared_for_activities_is_a_process_when_it_is_called_here() -> None:
+    app = actors.Namespace("called_here")
+
+    @app.process(activity=True)
+    async def long_task(to: actors.PID) -> str:
+        await actors.send(to, "at work", actors.self_pid())
+        return str(await actors.inbox().receive())
+
+    async def main() -> tuple[bool, str]:
+        future = actors.funcs.start(long_task, actors.self_pid())
+        pid = (await actors.inbox().receive()).payload
+        future.cancel()
+        try:
+            await future.result()
+        except actors.Error as error:
+            await actors.sleep("0s")
+            return await actors.send(pid, "x"), error.kind
+        return True, "no error"
+
+    assert actors.run(main) == (False, actors.CANCELED)
