@@ -111,7 +111,8 @@ async def replay(
         converter: of their payloads.
         sandbox: whether their workers use Temporal's sandbox.
     """
-    add_known([worker for worker in workers if worker.id not in known])
+    added = [worker for worker in workers if worker.id not in known]
+    add_known(added)
     replayer = Replayer(
         workflows=[DurableProcess],
         workflow_runner=workflow_runner(sandbox),
@@ -121,11 +122,15 @@ async def replay(
         runtime=shared_runtime(),
     )
     source = histories if isinstance(histories, AsyncIterator) else _each(histories)
-    async with replayer.workflow_replay_iterator(source) as results:
-        async for result in results:
-            failure = result.replay_failure
-            error = None if failure is None else _explained(failure)
-            yield Replayed(result.history.workflow_id, result.history.run_id, error)
+    try:
+        async with replayer.workflow_replay_iterator(source) as results:
+            async for result in results:
+                failure = result.replay_failure
+                error = None if failure is None else _explained(failure)
+                yield Replayed(result.history.workflow_id, result.history.run_id, error)
+    finally:
+        for worker in added:
+            known.pop(worker.id, None)
 
 
 async def _each(histories: Sequence[WorkflowHistory]) -> AsyncIterator[WorkflowHistory]:
