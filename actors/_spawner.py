@@ -119,12 +119,13 @@ class Spawner:
     async def execute(self, target: Target, *args: Any, on: str | None = None) -> Any:
         """Spawn a process, wait for its end, and return its value.
 
-        When the wait is cancelled, a process of this node is cancelled too; one that lives elsewhere goes on.
+        When the wait is cancelled, a process of this node that it started is cancelled too; others go on.
 
         Raises:
             Error: the error the process ended with, or that of the spawn.
         """
         kernel, parent = self._where()
+        holder = None if self.name is None else kernel.names.get(self.name)
         pid = await self._spawn(kernel, parent, target, args, on)
         exits: Queue[Exit] = Queue()
         ref = MonitorRef(kernel.pid if parent is None else parent.pid, kernel.next_number())
@@ -134,7 +135,7 @@ class Spawner:
         finally:
             kernel.unwatch(pid, ref)
             target_here = kernel.find(pid)
-            if isinstance(target_here, Process):
+            if isinstance(target_here, Process) and pid != holder:
                 kernel.cancel_here(target_here, ref.owner, "nobody waits for the result any more", None)
 
     def _where(self) -> tuple[Kernel, Process | None]:

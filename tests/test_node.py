@@ -458,6 +458,35 @@ async def test_processes_of_two_nodes_send_to_and_call_each_other() -> None:
 
 
 @in_trio
+async def test_messages_of_one_process_to_another_node_arrive_in_order() -> None:
+    async def sends(target: PID) -> None:
+        for number in range(1000):
+            await actors.send(target, f"topic {number % 3}", number)
+
+    async def receives() -> list[int]:
+        return [(await actors.inbox().receive()).payload for _ in range(1000)]
+
+    async with Node("one") as one, Node("two") as two, trio.open_nursery() as nursery:
+        target = await two.spawn(receives)
+        got: list[Any] = []
+
+        async def waits() -> None:
+            got.append(await one.execute(watched, target))
+
+        async def watched(pid: PID) -> Any:
+            await actors.monitor(pid)
+            event = await actors.events().receive()
+            assert isinstance(event, actors.Exit)
+            return event.result.value
+
+        nursery.start_soon(waits)
+        await wait_all_tasks_blocked()
+        await one.execute(sends, target)
+        await wait_all_tasks_blocked()
+        assert got == [list(range(1000))]
+
+
+@in_trio
 async def test_names_and_groups_are_of_one_node() -> None:
     async def registers() -> None:
         await actors.names.register("name")

@@ -205,6 +205,21 @@ async def test_cancelled_execute_cancels_its_process() -> None:
 
 
 @on_every_host
+async def test_cancelled_execute_leaves_a_process_alone_that_ran_under_the_name_before() -> None:
+    named = actors.spawner(name="named")
+    pid = await named.spawn(forever)
+
+    async def executes() -> None:
+        await named.execute(forever)
+
+    waiting = await actors.spawn_monitored(executes)
+    await settle()
+    await actors.terminate(waiting)
+    await next_exit()
+    assert (await actors.describe(pid)).status == "running"
+
+
+@on_every_host
 async def test_finished_process_leaves_nothing_in_the_tables() -> None:
     kernel = me().kernel
     before = len(kernel.table), len(kernel.names)
