@@ -37,6 +37,7 @@ from actors import (
     invalid,
 )
 from temporal_bridge import _wire as wire
+from temporal_bridge._cancel_text import cancel_text
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
 from temporal_bridge._options import StartOptions
@@ -45,7 +46,7 @@ from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about
 from temporal_bridge._watch import Watches
 from temporal_bridge._wire import Item, Mark, Signal
-from temporal_bridge._workflow_host import DURABLE, already_running, cancel_text
+from temporal_bridge._workflow_host import DURABLE, already_running
 
 log = logging.getLogger("everproc.bridge")
 

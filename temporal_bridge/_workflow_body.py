@@ -33,13 +33,14 @@ from actors import (
     process_entry,
 )
 from temporal_bridge import _wire as wire
+from temporal_bridge._cancel_text import read_cancel
 from temporal_bridge._converter import payload_size
 from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
 from temporal_bridge._receive import receive
 from temporal_bridge._wire import Item, Seen
 from temporal_bridge._workers import id_of, importable, known
-from temporal_bridge._workflow_host import DURABLE, MOST_BYTES, WorkflowHost, check_declared, read_cancel
+from temporal_bridge._workflow_host import DURABLE, MOST_BYTES, WorkflowHost, check_declared
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 log = logging.getLogger("everproc.bridge")
@@ -87,7 +88,7 @@ class DurableProcess:
         self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._wake)
         self._kernel.routes[DURABLE] = self._host
         self._kernel.elsewhere = self._host
-        self._kernel.functions = self._host
+        self._kernel.functions = self._host.functions
         self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
         self._kernel.monitors_children = True
         self._kernel.on_succeed = self._wake

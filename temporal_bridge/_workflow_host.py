@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from datetime import timedelta
@@ -17,16 +16,12 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError,
 from actors import (
     ALREADY_EXISTS,
     INVALID,
-    NOT_FOUND,
     PID,
     UNAVAILABLE,
-    CallOptions,
     Description,
     Entry,
     Error,
     Exit,
-    FunctionCall,
-    Future,
     Kernel,
     Message,
     MonitorRef,
@@ -39,12 +34,14 @@ from actors import (
     invalid,
 )
 from temporal_bridge import _wire as wire
+from temporal_bridge._cancel_text import cancel_text
 from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import exit_of, from_failure
-from temporal_bridge._options import StartOptions, activity_retry_policy
+from temporal_bridge._options import StartOptions
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._wire import Item, Mark
-from temporal_bridge._workers import known, node_queue, watch_queue
+from temporal_bridge._workers import node_queue, watch_queue
+from temporal_bridge._workflow_functions import WorkflowFunctions
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 T = TypeVar("T")
@@ -61,7 +58,6 @@ LEASE = "@lease"
 TERMINATE_WORKFLOW = "@terminate_workflow"
 """The activity that terminates another workflow: no command of Temporal does."""
 
-_START_TO_CLOSE = timedelta(minutes=10)
 _AT_MOST = timedelta(seconds=30)
 _FOR_EVER = timedelta(days=3650)
 _ALIVE = timedelta(seconds=5)
@@ -92,7 +88,7 @@ class _End:
 
 
 class WorkflowHost:
-    """Everything outside one durable process: a `Host` and `FunctionHost` for its kernel.
+    """Everything outside one durable process: a `Host` for its kernel, with a `FunctionHost`.
 
     What asks Temporal runs in tasks of the workflow's loop. A process that is cancelled while it waits for one leaves
     it to itself, and `idle` says when none is left: what is under way when a workflow ends would be lost.
@@ -118,6 +114,7 @@ class WorkflowHost:
         self._leases: set[str] = set()
         self._task = 0
         self._bytes = 0
+        self.functions = WorkflowFunctions(pid, self._start, self._room)
         self.suspended = False
         """Whether ends are left to the next run, because this one continues as new."""
 
@@ -554,42 +551,6 @@ class WorkflowHost:
             f"a durable process cannot look into {target}: describe it from a local one", kind=UNAVAILABLE
         )
 
-    # Functions
-
-    def start(self, call: FunctionCall, future: Future) -> None:
-        """As `FunctionHost.start`: an activity, or a local one."""
-        task = self._start(self._call(call, future))
-        future.started(lambda: _stop(task))
-
-    async def _call(self, call: FunctionCall, future: Future) -> None:
-        try:
-            value = await self._activity(call)
-        except asyncio.CancelledError:
-            future.settle(Result(error=Error(f"the call of {call.entry.id} was cancelled", kind="CANCELED")))
-        except Error as error:
-            future.settle(Result(error=error))
-        except Exception as failure:  # noqa: BLE001 - whatever Temporal raises is the call's error
-            future.settle(Result(error=from_failure(failure)))
-        else:
-            future.settle(Result(value))
-
-    async def _activity(self, call: FunctionCall) -> Any:
-        entry, options = call.entry, call.options
-        args = list(call.args)
-        size = payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
-        await self._room(size)
-        wire.outgoing.set(wire.to_header({"context": dict(call.context), "caller": str(self._pid)}))
-        wire.eager.set(not options.disable_eager_execution)
-        if entry.local:
-            return await workflow.start_local_activity(entry.id, args=args, **_common(options))
-        return await workflow.start_activity(
-            entry.id,
-            args=args,
-            task_queue=options.task_queue or _queue_of(entry),
-            heartbeat_timeout=_delta(options.heartbeat_timeout) or (_ALIVE * 2 if entry.activity else None),
-            **_common(options),
-        )
-
 
 def _raising(error: Exception) -> Callable[[], Any]:
     def fail() -> Any:
@@ -609,77 +570,10 @@ def check_declared(entry: Entry) -> None:
         )
 
 
-def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-
-
-def _queue_of(entry: Entry) -> str | None:
-    """The task queue of the worker that an entry names; None for the workflow's own."""
-    if entry.worker is None:
-        return None
-    worker = known.get(entry.worker)
-    if worker is None:
-        raise Error(
-            f"worker={entry.worker!r} of {entry.id} is not known in this program: give the bridge"
-            f" Worker({entry.worker!r}, task_queue=..., run=False), or run it",
-            kind=NOT_FOUND,
-        )
-    return worker.task_queue
-
-
-def _common(options: CallOptions) -> dict[str, Any]:
-    cancellation = workflow.ActivityCancellationType
-    return {
-        "start_to_close_timeout": _delta(options.start_to_close_timeout) or _START_TO_CLOSE,
-        "schedule_to_close_timeout": _delta(options.schedule_to_close_timeout),
-        "schedule_to_start_timeout": _delta(options.schedule_to_start_timeout),
-        "retry_policy": activity_retry_policy(options.retry_policy),
-        "activity_id": options.id,
-        "cancellation_type": cancellation.WAIT_CANCELLATION_COMPLETED
-        if options.wait_for_cancellation
-        else cancellation.TRY_CANCEL,
-    }
-
-
-def _delta(length: float | None) -> timedelta | None:
-    return None if length is None else timedelta(seconds=length)
-
-
 def already_running(pid: PID) -> Error:
     """The error of a spawn that does not want an existing process."""
     return Error(
         f"{pid} is running already: choose another id, or id_conflict_policy use_existing or terminate_existing",
         kind=ALREADY_EXISTS,
         details={"pid": str(pid)},
-    )
-
-
-# What a cancel request says beyond its reason travels in its text, which people see in Temporal's UI.
-# Temporal's core puts words of its own in front when a workflow asks.
-_CANCEL = re.compile(
-    r"(?:Cancel requested by workflow with run id [0-9a-f-]+ with reason: )?"
-    r"(?P<reason>.*?)(?: \[by (?P<by>\{.+\})\])?(?: \[deadline (?P<deadline>[\d.e+-]+)s\])?",
-    re.DOTALL,
-)
-
-
-def cancel_text(by: PID | None, reason: str, deadline: float | None) -> str:
-    """The reason of a cancel request to Temporal."""
-    text = reason
-    if by is not None:
-        text += f" [by {by}]"
-    if deadline is not None:
-        text += f" [deadline {deadline!r}s]"
-    return text
-
-
-def read_cancel(text: str) -> tuple[PID | None, str, float | None]:
-    """Who asks, why, and within how many seconds; from somebody else's tool just why."""
-    match = _CANCEL.fullmatch(text)
-    assert match is not None  # the reason takes whatever there is
-    by, deadline = match["by"], match["deadline"]
-    return (
-        (None if by is None else PID.parse(by)),
-        match["reason"],
-        None if deadline is None else float(deadline),
     )
