@@ -106,9 +106,9 @@ def pykka_asks(n: int, seconds: float) -> float:
 def xoscar_calls(n: int, seconds: float) -> float:
     import asyncio
 
-    import xoscar  # type: ignore[import-untyped]
+    import xoscar
 
-    class Echo(xoscar.Actor):  # type: ignore[misc]
+    class Echo(xoscar.Actor):
         def echo(self, value: int) -> int:
             return value
 

@@ -17,5 +17,7 @@ def test_the_code_of_a_page_runs(page: Path) -> None:
     text = page.read_text()
     for block in BLOCK.finditer(text):
         before = text[: block.start(1)].count("\n")
-        code = compile("\n" * before + block[1], str(page), "exec")  # so that an error names the line of the page
+        code = compile(
+            "\n" * before + block[1], str(page), "exec"
+        )  # so that an error names the line of the page
         exec(code, names)
