@@ -115,7 +115,7 @@ NO_DEST: tuple[Any, ...] = ("", 1, None, ("n", "trio", "1"))
 NO_SCOPE: tuple[Any, ...] = ("", "galaxy", 1, None)
 NO_OPTIONS: tuple[Any, ...] = (1, "mailbox.max", [("mailbox.max", 1)], {1: 2})
 NO_FLAG: tuple[Any, ...] = (1, 0, "yes", None)
-NO_FUNCTION: tuple[Any, ...] = (1, "", "unknown", "test_bad_input:unknown", None, a_process)
+NO_FUNCTION: tuple[Any, ...] = (1, "", "unknown", "test_bad_input:unknown", None, "test_bad_input:a_process")
 
 
 def verb_of(owner: Callable[[], Any], verb: str, *before: Callable[[], Any], as_: str | None = None) -> Call:
@@ -329,7 +329,8 @@ def says_what_is_wrong(error: Exception, key: str, value: Any) -> bool:
     if not isinstance(error, actors.Error):
         return "argument" in text
     argument = key[key.index("(") + 1 : -1].lstrip("*")
-    named = any(f"{word}=" in text for word in (argument, *SYNONYMS.get(argument, ())))
+    words = (argument, *SYNONYMS.get(argument, ()))
+    named = any(f"{word}={shown(value)}" in text for word in words)
     item_named = isinstance(value, dict) and any(f"{key}=" in text or repr(key) in text for key in value)
     if error.kind == actors.NOT_FOUND:
         return named or item_named
