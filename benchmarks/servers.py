@@ -24,7 +24,7 @@ def calls(n: int, seconds: float) -> float:
     """Calls per second of one green `Server`, by n green processes at once."""
     otp = supervision()
 
-    class Counter(otp.Server):  # type: ignore[misc, name-defined]
+    class Counter(otp.Server):  # type: ignore[name-defined]
         def init(self, first: int = 0) -> None:
             self.n = first
 

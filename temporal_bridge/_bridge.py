@@ -95,6 +95,8 @@ class TemporalBridge:
             raise Error(f"node {kernel.name} has a bridge already", kind=CONFLICT)
         own: Exception | None = None  # an error of the block, which the nursery would wrap in a group
         async with AsyncExitStack() as stack:
+            add_known(self._workers)
+            stack.callback(self._forget_known)
             config = self._config.resolve()
             self.namespace = config.namespace or "default"
             if config.address is None:
@@ -116,8 +118,8 @@ class TemporalBridge:
                 *[await portal.call(_worker, client, served, activities) for served in functions],
                 *[await portal.call(_watch_worker, client, worker.task_queue, activities) for worker in here],
             ]
+            self._attach(kernel, host, nodes)
             try:
-                self._attach(kernel, host, nodes)
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
                 yield self
@@ -153,7 +155,6 @@ class TemporalBridge:
         )
 
     def _attach(self, kernel: Kernel, host: TemporalHost, nodes: NodesHost) -> None:
-        add_known(self._workers)
         kernel.routes[DURABLE] = host
         kernel.elsewhere = nodes
         for worker in self._workers:
@@ -163,6 +164,9 @@ class TemporalBridge:
         kernel.elsewhere = None
         for worker in self._workers:
             kernel.spawners.pop(worker.id, None)
+
+    def _forget_known(self) -> None:
+        for worker in self._workers:
             if known.get(worker.id) is worker:
                 del known[worker.id]
 
@@ -211,4 +215,6 @@ async def _worker(
 
 
 async def _run(portal: Portal, worker: temporalio.worker.Worker) -> None:
-    await portal.call(worker.run)
+    """Run a worker until it is shut down, and not until somebody cancels: `shutdown` waits for one that has run."""
+    with trio.CancelScope(shield=True):
+        await portal.call(worker.run)
