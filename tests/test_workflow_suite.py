@@ -67,4 +67,4 @@ def test_the_suite_holds_with_a_worker_cache_of_two(
     with workflow_suite(temporal_address, max_cached_workflows=2) as suite:
         failed = suite.run_here(run_all)
     assert failed == {}
-    assert len(evicted) > len(replayable()) // 2
+    assert len(evicted) > 10  # how many it is depends on the machine; with none, this would show nothing
