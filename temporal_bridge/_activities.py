@@ -26,8 +26,7 @@ from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._receive import receive
 from temporal_bridge._remote_monitors import RemoteMonitors
-from temporal_bridge._wire import Item, Mark, Received
-from temporal_bridge._workflow_host import DURABLE, LEASE, TERMINATE_WORKFLOW, WATCH
+from temporal_bridge._wire import DURABLE, Item, Mark, Received
 
 _HEARTBEAT = 1.0
 
@@ -89,7 +88,7 @@ class Activities:
         """The node if it is in this program."""
         return self._kernel.neighbours.get(node)
 
-    @activity.defn(name=WATCH)
+    @activity.defn(name=wire.WATCH)
     async def watch(self, text: str) -> tuple[Reason, Result]:
         """Wait for the end of a process, and tell all the while that this node is alive."""
         waiting = asyncio.ensure_future(self._portal.in_trio(self._end_of, PID.parse(text)))
@@ -102,7 +101,7 @@ class Activities:
         event = waiting.result()
         return event.reason, event.result
 
-    @activity.defn(name=LEASE)
+    @activity.defn(name=wire.LEASE)
     async def lease(self, node: str) -> None:
         """Tell that this node is alive, for as long as it is."""
         while True:
@@ -118,7 +117,7 @@ class Activities:
         finally:
             self._kernel.unwatch(target, ref)
 
-    @activity.defn(name=TERMINATE_WORKFLOW)
+    @activity.defn(name=wire.TERMINATE_WORKFLOW)
     async def terminate_workflow(self, workflow_id: str, reason: str) -> bool:
         """Terminate a workflow; False when none runs under the id."""
         try:

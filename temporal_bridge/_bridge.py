@@ -27,9 +27,9 @@ from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
+from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
 from temporal_bridge._workflow_body import DurableProcess
-from temporal_bridge._workflow_host import DURABLE
 
 _THROTTLE = timedelta(seconds=1)
 """At most one heartbeat in that time is told to the server. Its answer is how a cancellation comes."""

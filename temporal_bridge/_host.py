@@ -45,8 +45,8 @@ from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about
 from temporal_bridge._watch import Watches
-from temporal_bridge._wire import Item, Mark, Signal
-from temporal_bridge._workflow_host import DURABLE, already_running
+from temporal_bridge._wire import DURABLE, Item, Mark, Signal
+from temporal_bridge._workflow_children import already_running
 
 log = logging.getLogger("everproc.bridge")
 

@@ -34,7 +34,6 @@ from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
 from temporal_bridge._wire import Item, Mark
 from temporal_bridge._workers import node_queue
-from temporal_bridge._workflow_host import WATCH
 
 PICKED_UP = timedelta(seconds=10)
 """How long a delivery waits for its node. A node that is there picks it up in milliseconds."""
@@ -151,7 +150,7 @@ class NodesHost:
             try:
                 end: tuple[Reason, Result] | None = await self._run(
                     f"watching {target}",
-                    WATCH,
+                    wire.WATCH,
                     [str(target)],
                     target.node,
                     start_to_close_timeout=_FOR_EVER,

@@ -37,6 +37,18 @@ DESCRIBE: Final = "@describe"
 DELIVER: Final = "@deliver"
 """The activity that brings a batch to a process of a node."""
 
+WATCH: Final = "@watch"
+"""The activity that waits for the end of a process elsewhere."""
+
+LEASE: Final = "@lease"
+"""The activity that runs for as long as a node is alive."""
+
+TERMINATE_WORKFLOW: Final = "@terminate_workflow"
+"""The activity that terminates another workflow: no command of Temporal does."""
+
+DURABLE: Final = "temporal"
+"""The host in the PID of a durable process."""
+
 _packer = MsgpackPayloadConverter()
 
 

@@ -38,9 +38,11 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
 from temporal_bridge._receive import receive
-from temporal_bridge._wire import Item, Seen
+from temporal_bridge._wire import DURABLE, Item, Seen
 from temporal_bridge._workers import id_of, importable, known
-from temporal_bridge._workflow_host import DURABLE, MOST_BYTES, WorkflowHost, check_declared
+from temporal_bridge._workflow_children import check_declared
+from temporal_bridge._workflow_commands import MOST_BYTES
+from temporal_bridge._workflow_host import WorkflowHost
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 log = logging.getLogger("everproc.bridge")
@@ -133,11 +135,11 @@ class DurableProcess:
             successor, self._kernel.successor = self._kernel.successor, None
             if successor is not None:
                 self._late = []
-            await self._until(lambda: self._host.idle)
+            await self._until(lambda: self._host.commands.idle)
             if successor is None:
                 assert self._exit is not None
                 return self._completion(self._exit.reason, self._exit.result)
-            if not self._host.has_dependents:
+            if not self._host.children.has_dependents:
                 self._continue_as_new(*successor)
             # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
             # new run can be given.
@@ -185,7 +187,7 @@ class DurableProcess:
                     self._terminate_at(self._scheduler.time() + float(deadline))
             elif item.topic == wire.EXIT:
                 pid, _, reason, result = item.values
-                self._host.receive_exit(pid, reason, result)
+                self._host.watches.receive_exit(pid, reason, result)
             else:
                 receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
@@ -312,7 +314,7 @@ class DurableProcess:
                 process.put_event(event)
             return
         wire.outgoing.set(header)
-        self._host.suspended = True
+        self._host.watches.suspended = True
         workflow.continue_as_new(args=list(args), workflow=entry.name or entry.id)
 
     def _take_up(self, carried: Mapping[str, Any]) -> None:
@@ -331,10 +333,10 @@ class DurableProcess:
             process.put_event(event)
         process.monitors = dict(carried["monitors"])
         for ref, pid in process.monitors.items():
-            self._host.resume_watch(pid, ref, exit_sink(process))
+            self._host.watches.resume_watch(pid, ref, exit_sink(process))
         process.links = dict.fromkeys(carried["links"])
         for pid in process.links:
-            self._host.resume_link(pid, self._pid)
+            self._host.watches.resume_link(pid, self._pid)
         if carried["deadline"] is not None:
             self._terminate_at(carried["deadline"])
         for item in carried["late"]:
@@ -346,7 +348,7 @@ def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
 
     def on(task_queue: str) -> SpawnFunction:
         async def spawn(request: SpawnRequest) -> PID:
-            return await host.spawn_on(task_queue, request)
+            return await host.children.spawn(task_queue, request)
 
         return spawn
 

@@ -1,0 +1,149 @@
+"""What a durable process sends: signals to other workflows, deliveries to nodes, in batches, and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
+
+from actors import PID, UNAVAILABLE, Error
+from temporal_bridge import _wire as wire
+from temporal_bridge._converter import payload_size
+from temporal_bridge._failures import from_failure
+from temporal_bridge._outbox import Outbox
+from temporal_bridge._wire import DURABLE, Item, Mark
+from temporal_bridge._workers import node_queue
+from temporal_bridge._workflow_commands import WorkflowCommands
+from temporal_bridge._workflow_scheduler import WorkflowScheduler
+
+AT_MOST: Final = timedelta(seconds=30)
+"""How long an activity of the runtime's own takes that waits for nobody."""
+
+
+@attrs.define
+class _Stream:
+    """How far the messages to one destination have come. See `wire.Mark`."""
+
+    name: str
+    next: int = 1
+    delivered: int = 0
+    floor: int = 0
+    task: int = 0
+
+
+class WorkflowMessages:
+    """The outboxes of one durable process."""
+
+    def __init__(self, pid: PID, scheduler: WorkflowScheduler, commands: WorkflowCommands) -> None:
+        self._pid = pid
+        self._scheduler = scheduler
+        self._commands = commands
+        self._outboxes: dict[str, Outbox] = {}
+        self._streams: dict[str, _Stream] = {}
+        self._elsewhere: set[str] = set()  # nodes that are not in this worker's program
+
+    async def send(self, target: PID, item: Item) -> bool:
+        """Send, and wait until it is accepted; False when there is no such process."""
+        size = payload_size(workflow.payload_converter(), item.values, f"message {item.topic!r}")
+        outbox, item = self._way(target, item)
+        return await outbox.send(item, size)
+
+    def post(self, target: PID, item: Item) -> None:
+        """Send without waiting."""
+        outbox, item = self._way(target, item)
+        outbox.post(item, 1000)
+
+    def _way(self, target: PID, item: Item) -> tuple[Outbox, Item]:
+        if target.host != DURABLE:
+            return self._outbox(f"n:{target.node}", target.node, self._deliver), item._replace(
+                target=str(target)
+            )
+        if target.node != self._pid.node:
+            raise Error(
+                f"{target} is in another namespace, which a durable process of {self._pid.node!r} cannot reach",
+                kind=UNAVAILABLE,
+            )
+        return self._outbox(f"w:{target.id}", target.id, self._signal), item
+
+    def _outbox(
+        self, key: str, to: str, send: Callable[[str, list[Item], int, _Stream], Awaitable[list[bool]]]
+    ) -> Outbox:
+        self._scheduler.check_evicted()
+        outbox = self._outboxes.get(key)
+        if outbox is None:
+
+            async def transmit(items: list[Item]) -> list[bool]:
+                return await send(to, items, self._outboxes[key].size, self._stream(key))
+
+            def run_soon(run: Callable[[], Awaitable[None]]) -> None:
+                async def task() -> None:
+                    await run()
+
+                _ = self._commands.start(task())
+
+            self._commands.begin()
+            outbox = self._outboxes[key] = Outbox(transmit, run_soon, lambda: self._forget_outbox(key))
+        return outbox
+
+    def _forget_outbox(self, key: str) -> None:
+        del self._outboxes[key]
+        self._commands.end()
+
+    def _stream(self, key: str) -> _Stream:
+        """The numbering of a destination. What was delivered in an earlier workflow task is recorded, and certain."""
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = _Stream(f"{workflow.info().run_id}/{key}")
+        task = workflow.info().get_current_history_length()
+        if task != stream.task:
+            stream.task, stream.floor = task, stream.delivered
+        return stream
+
+    async def _signal(self, workflow_id: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
+        signal = wire.signal_of(items, Mark(stream.name, stream.next))
+        stream.next += 1
+        await self._commands.room(size)
+        wire.outgoing.set(signal.header)
+        try:
+            await workflow.get_external_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
+        except ApplicationError as failure:
+            if failure.type != "ExternalWorkflowExecutionNotFound":
+                raise from_failure(failure) from failure
+            return [False] * len(items)
+        return [True] * len(items)
+
+    async def _deliver(self, node: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
+        args = [node, list(Mark(stream.name, stream.next, stream.floor)), [list(item) for item in items]]
+        stream.next += len(items)
+        taken = await self._delivered(node, args, size)
+        stream.delivered = stream.next - 1
+        return [False] * len(items) if taken is None else taken
+
+    async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool] | None:
+        """Deliver to a node, in this worker's own program if it is there. None when it is gone."""
+        if node not in self._elsewhere:
+            here: list[bool] | None = await workflow.execute_local_activity(
+                wire.DELIVER, args=args, start_to_close_timeout=AT_MOST
+            )
+            if here is not None:
+                return here
+            self._elsewhere.add(node)
+        await self._commands.room(size)
+        try:
+            there: list[bool] | None = await workflow.execute_activity(
+                wire.DELIVER,
+                args=args,
+                task_queue=node_queue(node),
+                schedule_to_start_timeout=AT_MOST / 3,
+                start_to_close_timeout=AT_MOST,
+                schedule_to_close_timeout=AT_MOST * 2,
+            )
+        except ActivityError as failure:
+            if not isinstance(failure.cause, TimeoutError):
+                raise from_failure(failure) from failure
+            return None  # nobody serves the node
+        return there

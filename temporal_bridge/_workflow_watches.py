@@ -1,0 +1,200 @@
+"""How a durable process learns of the end of others: by watches, and by the watch behind each link."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import attrs
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+
+from actors import PID, Exit, Kernel, MonitorRef, Reason, Result, gone
+from temporal_bridge import _wire as wire
+from temporal_bridge._failures import exit_of, from_failure
+from temporal_bridge._wire import DURABLE
+from temporal_bridge._workers import node_queue, watch_queue
+from temporal_bridge._workflow_children import WorkflowChildren
+from temporal_bridge._workflow_commands import WorkflowCommands
+from temporal_bridge._workflow_messages import AT_MOST, WorkflowMessages
+from temporal_bridge._workflow_scheduler import WorkflowScheduler
+
+_FOR_EVER = timedelta(days=3650)
+_ALIVE = timedelta(seconds=5)
+_ONCE = RetryPolicy(maximum_attempts=1)
+
+
+@attrs.define(eq=False)
+class _End:
+    """Who waits for the end of one process."""
+
+    number: int
+    sinks: dict[MonitorRef, Callable[[Exit], None]]
+    task: asyncio.Task[None] | None = None
+
+
+class WorkflowWatches:
+    """What one durable process watches.
+
+    A child is watched natively; another durable process by an activity that waits for its end; a local one by a monitor
+    at its node, which sends the exit, and a lease that says whether the node is alive.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        pid: PID,
+        scheduler: WorkflowScheduler,
+        commands: WorkflowCommands,
+        messages: WorkflowMessages,
+        children: WorkflowChildren,
+    ) -> None:
+        self._kernel = kernel
+        self._pid = pid
+        self._scheduler = scheduler
+        self._commands = commands
+        self._messages = messages
+        self._children = children
+        self._ends: dict[PID, _End] = {}
+        self._links: dict[PID, MonitorRef] = {}
+        self._leases: set[str] = set()
+        self.suspended = False
+        """Whether ends are left to the next run, because this one continues as new."""
+
+    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+        """As `Host.watch`. All watches of one target share a wait."""
+        end = self._ends.get(target)
+        if end is not None:
+            end.sinks[ref] = sink
+            return
+        end = self._new_end(target, ref, sink)
+        if target.host == DURABLE:
+            end.task = self._commands.start(self._wait_for(target, end))
+        elif await self._messages.send(target, wire.monitor_item(wire.MONITOR, self._pid, end.number)):
+            self._hold(target.node)
+        else:
+            self._ended(target, end, "noconnection", gone(target, "noconnection"))
+
+    def resume_watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+        """Watch again after the workflow has continued as new."""
+        end = self._ends.get(target)
+        if end is not None:
+            end.sinks[ref] = sink
+            return
+        end = self._new_end(target, ref, sink)
+        if target.host == DURABLE:
+            end.task = self._commands.start(self._wait_for(target, end))
+        else:
+            self._messages.post(target, wire.monitor_item(wire.MONITOR, self._pid, end.number))
+            self._hold(target.node)
+
+    def _new_end(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> _End:
+        end = self._ends[target] = _End(self._kernel.next_number(), {ref: sink})
+        return end
+
+    def unwatch(self, target: PID, ref: MonitorRef) -> None:
+        """As `Host.unwatch`. The last one ends the wait, but not that for a child: that would cancel the child."""
+        end = self._ends.get(target)
+        if (
+            end is None
+            or end.sinks.pop(ref, None) is None
+            or end.sinks
+            or self._children.handle_of(target) is not None
+        ):
+            return
+        del self._ends[target]
+        if end.task is not None:
+            end.task.cancel()
+        if target.host != DURABLE and not self._scheduler.evicted:
+            self._messages.post(target, wire.monitor_item(wire.UNMONITOR, self._pid, end.number))
+
+    def receive_exit(self, pid: str, reason: Reason, result: Result) -> None:
+        """The node of a local process tells of its end."""
+        target = PID.parse(pid)
+        end = self._ends.get(target)
+        if end is not None:  # whatever its number: that of the run before counts as well
+            self._ended(target, end, reason, result)
+
+    def _ended(self, target: PID, end: _End, reason: Reason, result: Result) -> None:
+        if self.suspended or self._ends.get(target) is not end:
+            return
+        del self._ends[target]
+        if target.host == DURABLE:
+            self._children.forget(target)
+        for ref, sink in end.sinks.items():
+            sink(Exit(target, ref, reason, result))
+
+    def _hold(self, node: str) -> None:
+        """Watch that a node is alive, from now to the end of this process."""
+        if node not in self._leases:
+            self._leases.add(node)
+            _ = self._commands.start(self._lease(node))
+
+    async def _lease(self, node: str) -> None:
+        try:
+            await workflow.execute_activity(
+                wire.LEASE,
+                args=[node],
+                task_queue=node_queue(node),
+                start_to_close_timeout=_FOR_EVER,
+                schedule_to_start_timeout=AT_MOST / 3,
+                heartbeat_timeout=_ALIVE,
+                retry_policy=_ONCE,
+            )
+        except ActivityError:
+            pass
+        if self.suspended:
+            return
+        self._leases.discard(node)
+        for target, end in list(self._ends.items()):
+            if target.node == node and target.host != DURABLE:
+                self._ended(target, end, "noconnection", gone(target, "noconnection"))
+        for target, ref in list(self._links.items()):
+            if target.node == node and target.host != DURABLE:
+                del self._links[target]
+                self._kernel.signal_link_down(ref.owner, target, "noconnection", gone(target, "noconnection"))
+
+    async def _wait_for(self, target: PID, end: _End) -> None:
+        self._ended(target, end, *await self._end_of(target))
+
+    async def _end_of(self, target: PID) -> tuple[Reason, Result]:
+        child = self._children.handle_of(target)
+        try:
+            if child is not None:
+                return "normal", Result(await child)
+            reason, result = await workflow.execute_activity(
+                wire.WATCH,
+                args=[str(target)],
+                task_queue=watch_queue(workflow.info().task_queue),
+                start_to_close_timeout=_FOR_EVER,
+                heartbeat_timeout=_ALIVE,
+            )
+        except ActivityError as failure:
+            return "noconnection", Result(error=from_failure(failure))
+        except Exception as failure:  # noqa: BLE001 - of a child: whatever it is, it is how it ended
+            reason, error = exit_of(failure)
+            return reason, Result(error=error)
+        return reason, result
+
+    def resume_link(self, target: PID, by: PID) -> None:
+        """Watch the other end of a link, whose node or worker may go without a word."""
+        if target in self._links:
+            return
+        ref = self._links[target] = MonitorRef(by, self._kernel.next_number())
+        if target.host != DURABLE:
+            self._hold(target.node)  # the end itself comes as the signal of the link
+            return
+
+        def ended(event: Exit) -> None:
+            self._links.pop(target, None)
+            self._kernel.signal_link_down(by, target, event.reason, event.result)
+
+        self.resume_watch(target, ref, ended)
+
+    def forget_link(self, target: PID) -> None:
+        """The link is gone: its watch too."""
+        ref = self._links.pop(target, None)
+        if ref is not None:
+            self.unwatch(target, ref)
