@@ -269,7 +269,7 @@ async def connect(
         raise _failure(kind, f"{error.status.name}: {error.message}", advice, where) from error
     except (RuntimeError, ValueError) as error:  # the SDK has no types for these
         text = str(error).removeprefix("Failed client connect: ")
-        kind, advice = _reading_of(text)
+        kind, advice = _reading_of(text, arguments)
         raise _failure(kind, text, advice, where) from error
     return client
 
@@ -294,6 +294,7 @@ _NOT_TEMPORAL: Final = (
 _TLS: Final = (
     "see that tls=TLS(server_root_ca=..., domain=..., client_cert=..., client_key=...) fits the server"
 )
+_HUNG_UP: Final = f"if the server wants TLS, say tls=True; else {_NOT_TEMPORAL}"
 
 _STATUS: Final[Mapping[RPCStatusCode, tuple[Kind, str]]] = {
     RPCStatusCode.NOT_FOUND: (NOT_FOUND, _NO_NAMESPACE),
@@ -313,18 +314,16 @@ _TEXTS: Final[Sequence[tuple[str, Kind, str]]] = (
         "the server does not speak TLS there: say tls=False, or correct the port",
     ),
     ("InvalidData|[Cc]ertificate|Alert", UNAVAILABLE, _TLS),
-    (
-        "hyper::Error|h2|BrokenPipe",
-        UNAVAILABLE,
-        f"if the server wants TLS, say tls=True; else {_NOT_TEMPORAL}",
-    ),
+    ("hyper::Error|h2|BrokenPipe", UNAVAILABLE, _HUNG_UP),
 )
 
 
-def _reading_of(text: str) -> tuple[Kind, str]:
+def _reading_of(text: str, arguments: ConnectArguments) -> tuple[Kind, str]:
+    tls = arguments["tls"]
+    secure = tls not in (None, False) or (tls is None and arguments["api_key"] is not None)
     for pattern, kind, advice in _TEXTS:
         if re.search(pattern, text):
-            return kind, advice
+            return kind, _TLS if secure and advice is _HUNG_UP else advice
     return UNAVAILABLE, _NOT_TEMPORAL
 
 
