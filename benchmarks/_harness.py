@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import attrs
@@ -19,6 +22,11 @@ Measure = Callable[[int, float], float]
 def always() -> str | None:
     """Nothing is missing."""
     return None
+
+
+def alone() -> AbstractContextManager[Mapping[str, str]]:
+    """Samples share nothing."""
+    return contextlib.nullcontext({})
 
 
 @attrs.frozen
@@ -40,7 +48,8 @@ class Peer:
 class Figure:
     """Something to measure. `less` is better for costs. The first of `sizes` is compared with the peers.
 
-    `first` and `aim` are absolute limits, for figures that have such.
+    `first` and `aim` are absolute limits, for figures that have such. `around` holds what all samples of a round use, ours
+    and the peers': a server. It gives what to add to their environment.
     """
 
     id: str
@@ -55,6 +64,7 @@ class Figure:
     first: float | None = None
     aim: float | None = None
     missing: Callable[[], str | None] = always
+    around: Callable[[], AbstractContextManager[Mapping[str, str]]] = alone
 
 
 @attrs.frozen
@@ -99,11 +109,12 @@ def measure(figure: Figure, rounds: int, seconds: float, quick: bool, say: Calla
     by_size: dict[int, list[float]] = {n: [] for n in sizes}
     for number in range(1, rounds + 1):
         say(f"{figure.id}: round {number} of {rounds}")
-        for name, taken in samples.items():
-            taken.append(sample(figure.id, name, sizes[0], seconds))
-        by_size[sizes[0]].append(samples["ours"][-1])
-        for n in sizes[1:] if number == 1 or not quick else ():
-            by_size[n].append(sample(figure.id, "ours", n, seconds))
+        with figure.around() as environment:
+            for name, taken in samples.items():
+                taken.append(sample(figure.id, name, sizes[0], seconds, environment))
+            by_size[sizes[0]].append(samples["ours"][-1])
+            for n in sizes[1:] if number == 1 or not quick else ():
+                by_size[n].append(sample(figure.id, "ours", n, seconds, environment))
     medians = {n: statistics.median(taken) for n, taken in by_size.items()}
     return Outcome(
         figure.id,
@@ -140,10 +151,10 @@ def exponent(medians: Mapping[int, float], less: bool) -> float | None:
     return 1 + statistics.linear_regression(xs, ys).slope
 
 
-def sample(figure: str, name: str, n: int, seconds: float) -> float:
+def sample(figure: str, name: str, n: int, seconds: float, environment: Mapping[str, str]) -> float:
     """One sample, in a fresh interpreter: nothing that was measured before has warmed or littered it."""
     command = [sys.executable, "-m", "benchmarks", "--sample", figure, name, str(n), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
     value = json.loads(done.stdout.splitlines()[-1])

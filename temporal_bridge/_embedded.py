@@ -76,6 +76,7 @@ class EmbeddedServer:
         directory: where `temporal.db` and `temporal.log` are, made if missing; by default `.everproc` here.
         namespace: made if missing.
         ui: whether to serve Temporal's web UI, at `ui_address`.
+        metrics: whether to serve the server's own Prometheus metrics, at `metrics_address`.
         database: False keeps everything in memory, without a lock, and stops faster.
         search_attributes: custom attributes to register, name to type: Text, Keyword, Int, Double, Bool, Datetime or
             KeywordList.
@@ -93,6 +94,7 @@ class EmbeddedServer:
         *,
         namespace: str = "default",
         ui: bool = False,
+        metrics: bool = False,
         database: bool = True,
         search_attributes: Mapping[str, str] | None = None,
         start_timeout: Duration = "30s",
@@ -111,6 +113,7 @@ class EmbeddedServer:
         self._given = None if directory is None else Path(directory)
         self._namespace = namespace
         self._ui = bool(ui)
+        self._metrics = bool(metrics)
         self._database = bool(database)
         self._block: AbstractAsyncContextManager[EmbeddedServer] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -118,6 +121,8 @@ class EmbeddedServer:
         """`host:port` of the frontend."""
         self.ui_address: str | None = None
         """The URL of the web UI."""
+        self.metrics_address: str | None = None
+        """The URL of the server's metrics."""
         self.directory = Path()
         self.log_path = Path()
         """What the server has to say, from WARN upwards; the log of the run before is next to it, in `.old`."""
@@ -176,10 +181,12 @@ class EmbeddedServer:
     async def _start(self, lock: _Lock | None) -> None:
         deadline = time.monotonic() + self._start_timeout
         for last_attempt in (*[False] * (_START_ATTEMPTS - 1), True):
-            with _free_ports(3) as (port, http_port, ui_port):
+            with _free_ports(4) as (port, http_port, ui_port, metrics_port):
                 self.address = f"{_HOST}:{port}"
                 self.ui_address = f"http://{_HOST}:{ui_port}" if self._ui else None
-                process = self._process = self._popen(self._command(port, http_port, ui_port), lock)
+                self.metrics_address = f"http://{_HOST}:{metrics_port}/metrics" if self._metrics else None
+                command = self._command(port, http_port, ui_port, metrics_port)
+                process = self._process = self._popen(command, lock)
                 if lock is not None:
                     lock.write(server_pid=process.pid, address=self.address)
                 while process.poll() is None and not await _answers(port, http_port, self._namespace):
@@ -192,12 +199,13 @@ class EmbeddedServer:
             if last_attempt or "address already in use" not in self._last_words():
                 raise self._failure("ended while starting")
 
-    def _command(self, port: int, http_port: int, ui_port: int) -> list[str]:
+    def _command(self, port: int, http_port: int, ui_port: int, metrics_port: int) -> list[str]:
         # The HTTP port is for `_answers`.
         ports = ["--ip", _HOST, "--port", str(port), "--http-port", str(http_port)]
         return [
             *(self._program, "server", "start-dev", *ports),
             *(("--ui-port", str(ui_port)) if self._ui else ("--headless",)),
+            *(("--metrics-port", str(metrics_port)) if self._metrics else ()),
             *(("--db-filename", str(self.directory / "temporal.db")) if self._database else ()),
             *("--namespace", self._namespace, "--log-level", "warn"),
             *(f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()),
