@@ -48,8 +48,8 @@ class Peer:
 class Figure:
     """Something to measure. `less` is better for costs. The first of `sizes` is compared with the peers.
 
-    `first` and `aim` are absolute limits, for figures that have such. `around` holds what all samples of a round use, ours
-    and the peers': a server. It gives what to add to their environment.
+    `first` and `aim` are absolute limits, for figures that have such. `around` holds what all samples of a round use,
+    ours and the peers': a server. It gives what to add to their environment.
     """
 
     id: str
