@@ -76,6 +76,10 @@ class Host(Protocol):
     def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
         """Bring the signal of a link that `by` has ended. Does not wait; stays in order with its messages."""
 
+    async def processes(self, limit: int) -> list[Description]:
+        """The processes here that run now, the newest first and at most `limit`, as far as this host can list them."""
+        ...
+
     async def describe(self, target: PID) -> Description:
         """What can be seen of a process; raises `Error` with kind NOT_FOUND when there is none."""
         ...

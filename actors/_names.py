@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from actors._errors import ALREADY_EXISTS, Error, invalid
 from actors._pid import PID
 from actors._process import Process
@@ -28,6 +30,9 @@ class Names:
 
     def __len__(self) -> int:
         return len(self._holders)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._holders)
 
     def get(self, name: str) -> PID | None:
         """The process that has a name."""

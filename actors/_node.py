@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -24,6 +24,9 @@ from actors._spawner import Spawner
 from actors._trio_functions import TrioFunctions
 from actors._trio_host import TrioScheduler, contains
 
+if TYPE_CHECKING:
+    from actors._control import Control
+
 _neighbours: trio.lowlevel.RunVar[dict[str, Kernel]] = trio.lowlevel.RunVar("everproc_nodes")
 
 
@@ -39,12 +42,20 @@ class Node:
     Args:
         name: part of the PIDs of its processes, and how other nodes know it across restarts.
         shutdown_timeout: how long processes may take to stop when the block is left.
+        control: whether the command `everproc`, run by the same user, can look into this node and act on it, over a
+            Unix socket that is there while the node is.
 
     Raises:
         Error: kind INVALID, when an argument is not of that form.
     """
 
-    def __init__(self, name: str = "node", shutdown_timeout: Duration = "5s") -> None:
+    def __init__(
+        self, name: str = "node", shutdown_timeout: Duration = "5s", *, control: bool = False
+    ) -> None:
+        if not isinstance(control, bool):
+            raise invalid("control", control, "True or False")
+        self._control = control
+        self._opened_control: Control | None = None
         self._grace = seconds(shutdown_timeout, "shutdown_timeout")
         incarnation = secrets.token_hex(4)
         try:
@@ -61,6 +72,10 @@ class Node:
     async def __aenter__(self) -> Node:
         if self._state != "new":
             raise Error(f"node {self.name} was entered before: make a new Node", kind=CONFLICT)
+        if self._control:
+            from actors._control import Control  # only for those who open it
+
+            self._opened_control = Control(self)
         self._state = "open"
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
@@ -70,6 +85,8 @@ class Node:
         self._kernel.functions = TrioFunctions(self._nursery, self._kernel)
         self._kernel.on_end = self._has_ended
         self._nursery.start_soon(self._scheduler.keep_time)
+        if self._opened_control is not None:
+            self._nursery.start_soon(self._opened_control.serve)
         try:
             nodes = _neighbours.get()
         except LookupError:
@@ -101,6 +118,8 @@ class Node:
             return False
         finally:
             del self._kernel.neighbours[self._kernel.name]
+            if self._opened_control is not None:
+                self._opened_control.close()
         return suppress and mine
 
     async def _stop(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import trio
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -46,6 +46,7 @@ from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about
 from temporal_bridge._watch import Watches
 from temporal_bridge._wire import DURABLE, Item, Mark, Signal
+from temporal_bridge._workers import known
 from temporal_bridge._workflow_children import already_running
 
 log = logging.getLogger("everproc.bridge")
@@ -310,6 +311,29 @@ class TemporalHost:
         if ref is not None:
             self.watches.remove(ref)
 
+    async def processes(self, limit: int) -> list[Description]:
+        """As `Host.processes`: those on the task queues of this program's workers, as the server lists them."""
+        self._check_open()
+        queues = sorted({worker.task_queue for worker in known.values()})
+        query = "ExecutionStatus = 'Running'"
+        if queues:
+            query += f" AND TaskQueue IN ({', '.join(map(_quoted, queues))})"
+        return await ask(self._portal, "listing durable processes", self._list, query, limit)
+
+    async def _list(self, query: str, limit: int) -> list[Description]:
+        return [self._listed(found) async for found in self._client.list_workflows(query, limit=limit)]
+
+    def _listed(self, found: WorkflowExecution) -> Description:
+        parent = None if found.parent_id is None else PID(self._client.namespace, DURABLE, found.parent_id)
+        return Description(
+            PID(self._client.namespace, DURABLE, found.id),
+            found.workflow_type,
+            "running",
+            parent,
+            age=datetime.now(UTC) - found.start_time,
+            details={"run_id": found.run_id, "task_queue": found.task_queue, "start_time": found.start_time},
+        )
+
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`: what the server knows, and the process itself if a worker answers for it."""
         self._check_open()
@@ -353,6 +377,12 @@ class TemporalHost:
                 f"the bridge of node {self._kernel.name} is closed: durable processes are out of reach",
                 kind=UNAVAILABLE,
             )
+
+
+def _quoted(text: str) -> str:
+    """As a string of the server's list queries."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _check_durable(request: SpawnRequest) -> None:

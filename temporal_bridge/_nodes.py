@@ -204,6 +204,10 @@ class NodesHost:
         if ref is not None:
             self.unwatch(target, ref)
 
+    async def processes(self, limit: int) -> list[Description]:
+        """As `Host.processes`: each node lists its own."""
+        return []
+
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`."""
         raise Error(f"{target} lives on another node: describe it there", kind=UNAVAILABLE)

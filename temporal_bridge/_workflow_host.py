@@ -134,6 +134,10 @@ class WorkflowHost:
         self.watches.forget_link(target)
         self._messages.post(target, wire.link_down_item(by, reason, result))
 
+    async def processes(self, limit: int) -> list[Description]:
+        """As `Host.processes`: what runs elsewhere is not the same again on replay, so none is listed."""
+        return []
+
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`."""
         raise Error(

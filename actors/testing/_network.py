@@ -220,6 +220,10 @@ class Network:
             lambda kernel: kernel.signal_link_down(target, by, reason, result),
         )
 
+    async def processes(self, limit: int) -> list[Description]:
+        """As `Host.processes`: each simulated node lists its own."""
+        return []
+
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`."""
         raise Error(f"{target} lives on another simulated node: describe it there", kind=UNAVAILABLE)
