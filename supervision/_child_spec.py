@@ -44,10 +44,15 @@ Start = Target | Behaviour
 _LEFT_OUT = cast(Any, None)
 
 
-def _tuple(args: Any) -> tuple[Any, ...]:
-    if not isinstance(args, tuple | list):
-        raise invalid("args", args, "a tuple of arguments, such as args=(5,)")
-    return tuple(cast(tuple[Any, ...], args))
+def arguments(name: str, given: Any) -> tuple[Any, ...]:
+    """What is given as `name`, which is a tuple of arguments."""
+    if not isinstance(given, tuple | list):
+        raise invalid(name, given, f"a tuple of arguments, such as {name}=(5,)")
+    return tuple(cast(tuple[Any, ...], given))
+
+
+def _args(given: Any) -> tuple[Any, ...]:
+    return arguments("args", given)
 
 
 def _backoff(value: Backoff | Mapping[str, Any] | None) -> Backoff | None:
@@ -88,7 +93,7 @@ class ChildSpec:
 
     id: Hashable
     start: Start
-    args: tuple[Any, ...] = attrs.field(default=(), converter=_tuple)
+    args: tuple[Any, ...] = attrs.field(default=(), converter=_args)
     on: str | None = None
     restart: Restart = "permanent"
     shutdown: Shutdown = _LEFT_OUT

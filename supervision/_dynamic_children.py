@@ -21,77 +21,80 @@ from supervision._supervising import Stop, Supervising
 
 @attrs.define(eq=False)
 class _Child:
-    """A child that runs or is being restarted; `attempt` is the number of its next restart in a row."""
+    """A child; `attempt` is the number of its next restart in a row."""
 
     spec: ChildSpec
-    pid: PID | None
     started: float
+    restarting: bool = False
     attempt: int = 0
 
 
 class DynamicChildren(Supervising):
     """A running `DynamicSupervisor`."""
 
-    # Invariant: each child is in one of the two, in `_running` by its PID or in `_restarting` by a number.
-    def __init__(self, parent: PID, intensity: RestartIntensity, max_children: int | None) -> None:
+    # Invariant: each child is in `_children` by its PID; one that is being restarted by the last PID that it had, by
+    # which `terminate_child` still knows it (Elixir), and with exactly one reminder on its way.
+    def __init__(
+        self,
+        parent: PID,
+        intensity: RestartIntensity,
+        max_children: int | None,
+        extra_args: tuple[Any, ...],
+    ) -> None:
         super().__init__(parent)
         self._intensity = intensity
         self._max_children = max_children
-        self._running: dict[PID, _Child] = {}
-        self._restarting: dict[int, _Child] = {}
-        self._reminders = 0
+        self._extra_args = extra_args
+        self._children: dict[PID, _Child] = {}
 
     async def start_children(self) -> None:
         """There are none yet."""
 
     async def child_ended(self, ended: Exit) -> None:
         """Restart it, or forget it."""
-        child = self._running.pop(ended.pid, None)
-        if child is None:
+        child = self._children.get(ended.pid)
+        if child is None or child.restarting:
             return
         spec = child.spec
         restarts = sequel(spec.restart, ended.reason) == "restart"
         if is_reported(spec.restart, ended.reason):
             reports.child_ended(spec.id, ended, restarts=restarts)
         if not restarts:
+            del self._children[ended.pid]
             return
+        child.restarting = True
         if spec.backoff is not None and spec.backoff.resets(monotonic() - child.started):
             child.attempt = 0
         self._count_restart(child)
         delay = _delay(child)
         if delay:
-            await self._remind(child, delay, counted=True)
+            await self.remind(Request("retry", (ended.pid, True)), delay)
         else:
-            await self._revive(child)
+            await self._revive(ended.pid, child)
 
     def _count_restart(self, child: _Child) -> None:
         if not self._intensity.allows(monotonic()):
             reports.too_many_restarts(child.spec.id, self._intensity.limit, self._intensity.within)
             raise Stop("shutdown", errors.too_many_restarts(child.spec.id))
 
-    async def _revive(self, child: _Child) -> None:
+    async def _revive(self, last: PID, child: _Child) -> None:
         try:
             pid = await self.start_process(child.spec)
         except Error as error:
             reports.start_failed(child.spec.id, error)
-            await self._remind(child, _delay(child), counted=False)
+            await self.remind(Request("retry", (last, False)), _delay(child))
             return
+        del self._children[last]
         if pid is not None:
-            child.pid, child.started = pid, monotonic()
-            self._running[pid] = child
-
-    async def _remind(self, child: _Child, delay: float, counted: bool) -> None:
-        child.pid = None
-        self._reminders += 1
-        self._restarting[self._reminders] = child
-        await self.remind(Request("retry", (self._reminders, counted)), delay)
+            child.started, child.restarting = monotonic(), False
+            self._children[pid] = child
 
     # Stopping all
 
     async def stop_children(self) -> None:
         """Ask all at once, then wait for all with one timer for each length of time that their specs give them."""
-        self._restarting.clear()
-        waiting, self._running = self._running, {}
+        waiting = {pid: child for pid, child in self._children.items() if not child.restarting}
+        self._children.clear()
         late: dict[float, list[PID]] = {}
         for pid, child in waiting.items():
             shutdown = child.spec.shutdown
@@ -139,31 +142,29 @@ class DynamicChildren(Supervising):
             case "start_child", (spec,):
                 return await self._start_child(spec)
             case "terminate_child", (pid,):
-                child = self._running.pop(pid, None)
+                child = self._children.pop(pid, None)
                 if child is None:
                     raise errors.not_found(pid)
-                await self.stop_process(child.spec, pid)
+                if not child.restarting:
+                    await self.stop_process(child.spec, pid)
             case "which_children", ():
                 return [
-                    *(
-                        Child(child.spec.id, pid, "running", child.spec.type)
-                        for pid, child in self._running.items()
-                    ),
-                    *(
-                        Child(child.spec.id, None, "restarting", child.spec.type)
-                        for child in self._restarting.values()
-                    ),
+                    Child(child.spec.id, None, "restarting", child.spec.type)
+                    if child.restarting
+                    else Child(child.spec.id, pid, "running", child.spec.type)
+                    for pid, child in self._children.items()
                 ]
             case "count_children", ():
-                children = [*self._running.values(), *self._restarting.values()]
+                children = self._children.values()
+                active = sum(not child.restarting for child in children)
                 supervisors = sum(child.spec.type == "supervisor" for child in children)
-                return Counts(len(children), len(self._running), supervisors, len(children) - supervisors)
-            case "retry", (number, counted):
-                child = self._restarting.pop(number, None)
+                return Counts(len(children), active, supervisors, len(children) - supervisors)
+            case "retry", (last, counted):
+                child = self._children.get(last)
                 if child is not None:
                     if not counted:  # every attempt counts
                         self._count_restart(child)
-                    await self._revive(child)
+                    await self._revive(last, child)
             case _:
                 return await super().answer(verb, args)
         return None
@@ -173,11 +174,13 @@ class DynamicChildren(Supervising):
             raise invalid("spec", spec, "a ChildSpec")
         spec.check_auto_shutdown("never")
         limit = self._max_children
-        if limit is not None and len(self._running) + len(self._restarting) >= limit:
+        if limit is not None and len(self._children) >= limit:
             raise errors.max_children(limit)
+        if self._extra_args:
+            spec = attrs.evolve(spec, args=(*self._extra_args, *spec.args))
         pid = await self.start_process(spec)
         if pid is not None:
-            self._running[pid] = _Child(spec, pid, monotonic())
+            self._children[pid] = _Child(spec, monotonic())
         return pid
 
 

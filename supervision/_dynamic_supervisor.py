@@ -8,7 +8,7 @@ import attrs
 
 import actors
 from actors import PID, Dest, Duration, Target, invalid, seconds
-from supervision._child_spec import Child, ChildSpec, Counts, Type, whole_number
+from supervision._child_spec import Child, ChildSpec, Counts, Type, arguments, whole_number
 from supervision._dynamic_children import DynamicChildren
 from supervision._handle import Handle
 from supervision._requests import ask
@@ -33,7 +33,7 @@ class DynamicSupervisorHandle(Handle):
         return pid
 
     async def terminate_child(self, pid: PID) -> None:
-        """Stop a child and forget it.
+        """Stop a child and forget it. One that is being restarted is known by the last PID that it had.
 
         Raises:
             Error: with the reason `not_found`.
@@ -53,6 +53,10 @@ class DynamicSupervisorHandle(Handle):
         return counts
 
 
+def _extra_args(given: Any) -> tuple[Any, ...]:
+    return arguments("extra_args", given)
+
+
 @attrs.frozen
 class DynamicSupervisor:
     """Starts children on request. They do not depend on one another, and are stopped all at once.
@@ -64,6 +68,7 @@ class DynamicSupervisor:
         max_children: how many there may be; left out, any number.
         max_restarts: as for `Supervisor`.
         within: as for `Supervisor`.
+        extra_args: given to every child, before the args of its spec (Elixir's `extra_arguments`).
 
     Raises:
         Error: kind INVALID, when an argument is not of that form.
@@ -72,6 +77,7 @@ class DynamicSupervisor:
     max_children: int | None = None
     max_restarts: int = 3
     within: Duration = "5s"
+    extra_args: tuple[Any, ...] = attrs.field(default=(), converter=_extra_args)
 
     def __attrs_post_init__(self) -> None:
         if self.max_children is not None:
@@ -87,16 +93,14 @@ class DynamicSupervisor:
         """As `Behaviour`."""
         if args:
             raise invalid("args", args, "no arguments for a supervisor")
-        return supervise_dynamically, (self.max_children, self.max_restarts, self.within, actors.self_pid())
+        return supervise_dynamically, (self, actors.self_pid())
 
     def __supervision_type__(self) -> Type:
         """As `Behaviour`."""
         return "supervisor"
 
 
-async def supervise_dynamically(
-    max_children: int | None, max_restarts: int, within: Duration, parent: PID
-) -> None:
+async def supervise_dynamically(supervisor: DynamicSupervisor, parent: PID) -> None:
     """The process of a `DynamicSupervisor`."""
-    intensity = RestartIntensity(max_restarts, seconds(within, "within"))
-    await DynamicChildren(parent, intensity, max_children).run()
+    intensity = RestartIntensity(supervisor.max_restarts, seconds(supervisor.within, "within"))
+    await DynamicChildren(parent, intensity, supervisor.max_children, supervisor.extra_args).run()

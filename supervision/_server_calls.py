@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import actors
-from actors import PID, Dest, Duration, Error, Reason, Result, invalid
+from actors import PID, Dest, Duration, Reason, Result, invalid
 from supervision._handlers import Arguments, topic_of
 from supervision._requests import FOREVER, ask, stop
 from supervision._server import Server
@@ -79,9 +79,7 @@ async def call(  # type: ignore[misc]  # it does take all of the above
             `details["reason"]`; INVALID for arguments that the handler does not take; what it raised as `Refused`.
     """
     result = await actors.call(dest, topic_of(handler, "call"), Arguments(args, named), timeout=timeout)
-    if not isinstance(result, Result):
-        raise Error(f"{dest} is no server: it answered {result!r}", kind=actors.INVALID)
-    return result.unwrap()
+    return result.unwrap() if isinstance(result, Result) else result  # it was answered by `actors.reply`
 
 
 async def cast(

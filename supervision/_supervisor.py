@@ -157,14 +157,14 @@ class Supervisor:
         """As `Behaviour`."""
         if args:
             raise invalid("args", args, "no arguments for a supervisor")
-        return _supervise, (self, actors.self_pid())
+        return supervise, (self, actors.self_pid())
 
     def __supervision_type__(self) -> Type:
         """As `Behaviour`."""
         return "supervisor"
 
 
-async def _supervise(supervisor: Supervisor, parent: PID) -> None:
+async def supervise(supervisor: Supervisor, parent: PID) -> None:
     """The process of a `Supervisor`."""
     intensity = RestartIntensity(supervisor.max_restarts, seconds(supervisor.within, "within"))
     await Children(

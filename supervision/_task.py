@@ -110,22 +110,29 @@ class TaskStarter:
     shutdown: Shutdown
     on: str | None
 
-    def spec(self, function: Target, args: tuple[Any, ...]) -> ChildSpec:
+    def spec(self, function: Target, args: tuple[Any, ...], timeout: Duration | None = None) -> ChildSpec:
         """The child that a function becomes.
 
         Raises:
             Error: kind INVALID or NOT_FOUND, when it is none that could be run.
         """
         entry = process_entry(function, "function")
-        if entry.kind == "anonymous":
-            function, args = run_gated, (function, args)
-        return ChildSpec(entry.id, function, args, self.on, restart="temporary", shutdown=self.shutdown)
+        start: Target = function
+        if ":" not in (
+            self.on or entry.worker or ""
+        ):  # what runs on a worker is there to be watched later, too
+            start, args = run_gated, (entry.function, args, timeout)
+        return ChildSpec(entry.id, start, args, self.on, restart="temporary", shutdown=self.shutdown)
 
     async def start(
-        self, function: Target, args: tuple[Any, ...], on_end: Callable[[Task[Any]], None] | None = None
+        self,
+        function: Target,
+        args: tuple[Any, ...],
+        on_end: Callable[[Task[Any]], None] | None = None,
+        timeout: Duration | None = None,
     ) -> Task[Any]:
         """Start a task and watch it; `on_end` is called with it when it has ended."""
-        spec = self.spec(function, args)
+        spec = self.spec(function, args, timeout)
         pid = await self.supervisor.start_child(spec)
         assert pid is not None  # a function that is not asked whether it is ready cannot ignore its start
         task = Task[Any](pid, on_end)
@@ -135,7 +142,9 @@ class TaskStarter:
         return task
 
 
-async def run_gated(function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
+async def run_gated(
+    function: Callable[..., Awaitable[Any]], args: tuple[Any, ...], timeout: Duration | None
+) -> Any:
     """The process of a task. It waits until it is watched, so that a task that ends at once gives its result."""
     go = actors.listen(_GO)
     patience = actors.after("1m")  # whoever started it may have ended before it could say go
@@ -144,4 +153,12 @@ async def run_gated(function: Callable[..., Awaitable[Any]], args: tuple[Any, ..
     if picked.channel is not go:
         raise Error("nobody waits for this task: who started it has ended", kind=UNAVAILABLE)
     actors.unlisten(go)
+    if timeout is not None:
+        actors.start_soon(_expire, timeout)
     return await function(*args)
+
+
+async def _expire(timeout: Duration) -> None:
+    """End the process, whose other task has taken too long."""
+    await actors.sleep(timeout)
+    raise Error(f"the task took longer than timeout={timeout!r}", kind=TIMEOUT, details={"reason": "timeout"})

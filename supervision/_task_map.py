@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 import actors
-from actors import PID, Queue
+from actors import PID, Duration, Process, Queue
 from supervision._task import Task, TaskStarter
 
 T = TypeVar("T")
@@ -26,6 +26,7 @@ class TaskMap(Generic[T]):
         max_concurrency: int,
         ordered: bool,
         return_errors: bool,
+        timeout: Duration | None,
     ) -> None:
         self._starter = starter
         self._function = function
@@ -33,6 +34,8 @@ class TaskMap(Generic[T]):
         self._max_concurrency = max_concurrency
         self._ordered = ordered
         self._return_errors = return_errors
+        self._timeout = timeout
+        self._process: Process | None = None
         self._tasks: deque[Task[Any]] = deque()
         self._running: dict[PID, Task[Any]] = {}
         self._ended: Queue[Task[Any]] = Queue()
@@ -42,16 +45,23 @@ class TaskMap(Generic[T]):
 
     async def __anext__(self) -> T:
         """The next result."""
+        try:
+            return await self._next()
+        except Exception:
+            await self.aclose()
+            raise
+
+    async def _next(self) -> T:
         while True:
             await self._fill()
             if self._ordered and self._tasks and self._tasks[0].done:
-                return await self._given(self._tasks.popleft())
+                return self._given(self._tasks.popleft())
             if not self._running and not self._ended.offers():
                 raise StopAsyncIteration
             task = await self._ended.receive()
             self._running.pop(task.pid, None)
             if not self._ordered:
-                return await self._given(task)
+                return self._given(task)
 
     async def _fill(self) -> None:
         while self._items is not None and len(self._running) < self._max_concurrency:
@@ -60,31 +70,44 @@ class TaskMap(Generic[T]):
             except StopIteration:
                 self._items = None
                 return
-            task = await self._starter.start(self._function, (item,), self._ended.put)
+            task = await self._starter.start(self._function, (item,), self._ended.put, self._timeout)
+            self._process = actors.running_process()
             self._running[task.pid] = task
             if self._ordered:
                 self._tasks.append(task)
 
-    async def _given(self, task: Task[Any]) -> T:
-        assert task.outcome is not None
-        if self._return_errors:
-            return cast(T, task.outcome)
-        if task.outcome.error is not None:
-            await self.aclose()
-            raise task.outcome.error
-        return cast(T, task.outcome.value)
+    def _given(self, task: Task[Any]) -> T:
+        outcome = task.outcome
+        assert outcome is not None
+        return cast(T, outcome if self._return_errors else outcome.unwrap())
 
     async def aclose(self) -> None:
         """Give no more results, and cancel the tasks that still run."""
+        running = self._close()
+        with actors.shield():  # whoever leaves may do so because it is being ended
+            await _cancel(running)
+
+    def _close(self) -> list[PID]:
         self._items = None
-        running, self._running = self._running, {}
+        running = list(self._running)
+        self._running.clear()
         self._tasks.clear()
         self._ended.close()
-        for pid in running:
-            await actors.cancel(pid, "5s", "shutdown")
+        return running
 
     async def __aenter__(self) -> TaskMap[T]:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def __del__(self) -> None:
+        # A loop that is left by `break` drops its iterator, and tells it nothing.
+        running = self._close()
+        if running and self._process is not None and self._process.alive:
+            self._process.start_soon(_cancel, (running,))
+
+
+async def _cancel(pids: list[PID]) -> None:
+    for pid in pids:
+        await actors.cancel(pid, "5s", "shutdown")

@@ -15,7 +15,7 @@ import attrs
 import actors
 from actors import PID, Dest, Duration, Result, Target, invalid, seconds
 from supervision._child_spec import Counts, Shutdown, Type, boolean, whole_number
-from supervision._dynamic_supervisor import DynamicSupervisorHandle, supervise_dynamically
+from supervision._dynamic_supervisor import DynamicSupervisor, DynamicSupervisorHandle
 from supervision._handle import Handle
 from supervision._task import Task, TaskStarter, run_gated
 from supervision._task_map import TaskMap
@@ -66,6 +66,7 @@ class TaskSupervisorHandle(Handle):
         max_concurrency: int = 8,
         ordered: bool = True,
         return_errors: Literal[False] = False,
+        timeout: Duration | None = None,
     ) -> TaskMap[T]: ...
     @overload
     def map(
@@ -76,6 +77,7 @@ class TaskSupervisorHandle(Handle):
         max_concurrency: int = 8,
         ordered: bool = True,
         return_errors: Literal[True],
+        timeout: Duration | None = None,
     ) -> TaskMap[Result]: ...
     def map(
         self,
@@ -85,6 +87,7 @@ class TaskSupervisorHandle(Handle):
         max_concurrency: int = 8,
         ordered: bool = True,
         return_errors: bool = False,
+        timeout: Duration | None = None,
     ) -> TaskMap[Any]:
         """Run a function on each item, each in a task, so many at a time; an async iterator of what they return.
 
@@ -92,19 +95,28 @@ class TaskSupervisorHandle(Handle):
 
         Args:
             function: called with one item.
-            items: taken one by one, as tasks become free.
+            items: taken one by one, as tasks become free and results are asked for; they may be without end.
             max_concurrency: how many tasks run at a time.
             ordered: results in the order of the items, or as they come.
             return_errors: give a `Result` for each item instead of raising the first error.
+            timeout: how long each task may take; one that takes longer is ended, with an error of kind TIMEOUT.
 
-        The error of a task ends the iteration, and cancels the other tasks. Leaving the loop early leaves those that
-        run to end by themselves; `async with tasks.map(...) as results` cancels them.
+        The error of a task, or of taking an item, ends the iteration and cancels the other tasks. So does leaving the
+        loop early, as soon as nobody holds the iterator; `async with tasks.map(...) as results` does so at once.
+
+        Raises:
+            Error: kind INVALID, when an argument is not of that form.
         """
         whole_number("max_concurrency", max_concurrency, 1)
         boolean("ordered", ordered)
+        boolean("return_errors", return_errors)
+        if timeout is not None:
+            seconds(timeout, "timeout")
         if not isinstance(items, Iterable):
             raise invalid("items", items, "something to iterate over")
-        return TaskMap(self._starter(), function, iter(items), max_concurrency, ordered, return_errors)
+        return TaskMap(
+            self._starter(), function, iter(items), max_concurrency, ordered, return_errors, timeout
+        )
 
     async def children(self) -> list[PID]:
         """The PIDs of the tasks that run."""
@@ -161,7 +173,7 @@ class TaskSupervisor:
         """As `Behaviour`."""
         if args:
             raise invalid("args", args, "no arguments for a supervisor")
-        return supervise_dynamically, (self.max_children, 3, "5s", actors.self_pid())
+        return DynamicSupervisor(self.max_children).__supervision_body__(())
 
     def __supervision_type__(self) -> Type:
         """As `Behaviour`."""

@@ -123,6 +123,39 @@ async def test_failed_restart_is_tried_again_and_counts(stage: Stage) -> None:
 
 
 @on_every_host
+async def test_child_that_is_restarted_in_vain_is_known_by_its_last_pid_and_can_be_terminated(
+    stage: Stage,
+) -> None:
+    sup = await start(DynamicSupervisor(max_restarts=10**9, max_children=1))
+    pid = await sup.start_child(stage.spec("a"))
+    assert pid is not None
+    stage.broken.add("a")
+    await end(pid)
+    assert [child.status for child in await sup.which_children()] == ["restarting"]
+    assert await sup.count_children() == Counts(specs=1, active=0, supervisors=0, workers=1)
+    assert (await reason_of(sup.start_child(stage.spec("b"))))[1] == "max_children"
+    await sup.terminate_child(pid)
+    assert await sup.which_children() == []
+    stage.told()
+    await actors.sleep("1s")
+    assert stage.told() == []
+    assert (await reason_of(sup.terminate_child(pid)))[1] == "not_found"
+    await sup.stop()
+
+
+@on_every_host
+async def test_every_child_gets_the_extra_arguments_first(stage: Stage) -> None:
+    async def add(*numbers: int) -> None:
+        stage.journal.append(repr(numbers))
+
+    sup = await start(DynamicSupervisor(extra_args=(1,)))
+    await sup.start_child(ChildSpec("a", add, args=(2, 3), restart="temporary"))
+    await actors.sleep("1s")
+    assert stage.told() == ["(1, 2, 3)"]
+    await sup.stop()
+
+
+@on_every_host
 async def test_restarts_wait_for_the_back_off(stage: Stage) -> None:
     sup = await start(DynamicSupervisor())
     await end(await begin(sup, stage.spec("a", backoff={"initial": "10s"})))
@@ -193,7 +226,9 @@ async def test_thousands_of_children_start_and_stop(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"max_children": -1}, {"max_children": 1.5}, {"max_restarts": -1}, {"within": 5}], ids=str
+    "settings",
+    [{"max_children": -1}, {"max_children": 1.5}, {"max_restarts": -1}, {"within": 5}, {"extra_args": 5}],
+    ids=str,
 )
 def test_bad_setting_is_refused(settings: dict[str, object]) -> None:
     with pytest.raises(Error) as failure:

@@ -567,6 +567,33 @@ async def test_deferred_call_is_answered_later() -> None:
 # sys
 
 
+class Late(Server):
+    @handle_call
+    def ask(self, number: int) -> Any:
+        actors.start_soon(self._answer, self.defer(), number)
+
+    async def _answer(self, question: actors.Message, number: int) -> None:
+        await actors.sleep("1s")
+        await actors.reply(question, number)
+
+
+@on_every_host
+async def test_deferred_call_can_be_answered_by_any_reply() -> None:
+    pid = await start_server(Late)
+    assert await call(pid, Late.ask, 5) == 5
+    assert await actors.call(pid, "ask", 6) == 6
+
+
+@on_every_host
+async def test_server_that_calls_itself_is_told_so() -> None:
+    class Selfish(Server):
+        @handle_call
+        async def ask(self) -> object:
+            return (await reason_of(actors.call(actors.self_pid(), "ask")))[1]
+
+    assert await call(await start_server(Selfish), Selfish.ask) == "calling_self"
+
+
 @on_every_host
 async def test_state_is_the_attributes_and_can_be_replaced() -> None:
     pid = await start_server(Counter, 5)

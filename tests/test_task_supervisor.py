@@ -269,12 +269,98 @@ async def test_left_map_cancels_its_tasks_when_its_block_is_left() -> None:
 
 
 @on_every_host
+async def test_loop_over_a_map_that_is_left_early_cancels_its_tasks() -> None:
+    tasks = await start(TaskSupervisor())
+    async for result in tasks.map(wait, ["1s", "1d", "1d"]):
+        assert result == "1s"
+        break
+    await actors.sleep("1s")
+    assert await tasks.children() == []
+    await tasks.stop()
+
+
+@on_every_host
+async def test_tasks_of_a_map_are_cancelled_with_the_process_that_leaves_its_block() -> None:
+    tasks = await start(TaskSupervisor())
+
+    async def owner() -> None:
+        async with tasks.map(wait, ["1d", "1d"]) as results:
+            async for _ in results:
+                pass
+
+    pid = await actors.spawn(owner)
+    await actors.sleep("1s")
+    assert len(await tasks.children()) == 2
+    await actors.terminate(pid)
+    await actors.sleep("1s")
+    assert await tasks.children() == []
+    await tasks.stop()
+
+
+@on_every_host
+async def test_item_that_cannot_be_taken_ends_the_map_and_cancels_its_tasks() -> None:
+    def items() -> Iterator[str]:
+        yield "1d"
+        raise KeyError("no more")
+
+    tasks = await start(TaskSupervisor())
+    with pytest.raises(KeyError):
+        _ = [n async for n in tasks.map(wait, items())]
+    await actors.sleep("1s")
+    assert await tasks.children() == []
+    await tasks.stop()
+
+
+@on_every_host
+async def test_map_that_may_start_no_more_tasks_ends_with_that_error_and_cancels_those_it_has() -> None:
+    tasks = await start(TaskSupervisor(max_children=1))
+    with pytest.raises(Error) as failure:
+        _ = [n async for n in tasks.map(wait, ["1d", "1d"])]
+    assert failure.value.details["reason"] == "max_children"
+    await actors.sleep("1s")
+    assert await tasks.children() == []
+    await tasks.stop()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@on_every_host
+async def test_task_of_a_map_that_takes_too_long_is_ended_with_a_timeout(ordered: bool) -> None:
+    tasks = await start(TaskSupervisor())
+    results = tasks.map(wait, ["1s", "1d", "2s"], ordered=ordered, timeout="5s", return_errors=True)
+    outcomes = [result.error.kind if result.error else result.value async for result in results]
+    assert outcomes == (["1s", actors.TIMEOUT, "2s"] if ordered else ["1s", "2s", actors.TIMEOUT])
+    assert await tasks.children() == []
+    with pytest.raises(Error) as failure:
+        _ = [n async for n in tasks.map(wait, ["1d", "1d"], timeout="5s")]
+    assert failure.value.kind == actors.TIMEOUT
+    await tasks.stop()
+
+
+@actors.Namespace("tasks").process
+async def entered(number: int) -> int:
+    return 2 * number
+
+
+@on_every_host
+async def test_declared_process_that_ends_at_once_gives_its_result() -> None:
+    tasks = await start(TaskSupervisor())
+    task = await tasks.start_task(entered, 2)
+    assert await task.result() == 4
+    assert [n async for n in tasks.map(entered, range(3), timeout="1s")] == [0, 2, 4]
+    task = await tasks.start_task("tasks:entered", 3)
+    assert await task.result() == 6
+    await tasks.stop()
+
+
+@on_every_host
 async def test_bad_arguments_are_refused() -> None:
     tasks = await start(TaskSupervisor())
     with pytest.raises(Error):
         tasks.map(double, [], max_concurrency=0)
     with pytest.raises(Error):
         tasks.map(double, 5)  # type: ignore[call-overload]
+    with pytest.raises(Error):
+        tasks.map(double, [], timeout=5)  # type: ignore[call-overload]
     assert (await reason_of(tasks.start_task(print)))[0] == actors.INVALID  # type: ignore[call-arg, arg-type]
     assert (await reason_of(tasks.start_task("nowhere:nothing")))[0] == actors.NOT_FOUND
     await tasks.stop()
