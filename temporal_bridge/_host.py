@@ -115,7 +115,7 @@ class TemporalHost:
         self._check_open()
         async with self._starts:
             try:
-                await ask(
+                run_id = await ask(
                     self._portal,
                     f"starting {request.entry.id} as {pid}",
                     self._start,
@@ -143,6 +143,8 @@ class TemporalHost:
                 )
             except WorkflowAlreadyStartedError as error:
                 raise await self._conflict(pid, options) from error
+        if options.id is None and request.name is None:
+            self.watches.started(pid, run_id)
         if options.wait_for_cancellation and pid not in self._awaited:
             ref = self._awaited[pid] = MonitorRef(self._kernel.pid, self._kernel.next_number())
             self.watches.watch_soon(pid, ref, self._forget_awaited)
@@ -163,9 +165,10 @@ class TemporalHost:
             details={"pid": str(pid)},
         )
 
-    async def _start(self, header: dict[str, Payload], workflow_type: str, settings: dict[str, Any]) -> None:
+    async def _start(self, header: dict[str, Payload], workflow_type: str, settings: dict[str, Any]) -> str:
         wire.outgoing.set(header)
-        await self._client.start_workflow(workflow_type, **settings)
+        handle = await self._client.start_workflow(workflow_type, **settings)
+        return handle.first_execution_run_id or handle.result_run_id or ""
 
     # Messages
 

@@ -23,6 +23,9 @@ log = logging.getLogger("everproc.bridge")
 
 MOST_POLLS = 64
 
+_MOST_FRESH = 10_000
+"""How many executions that were just started are remembered, to be watched without a question."""
+
 Sink = Callable[[Exit], None]
 
 
@@ -43,7 +46,14 @@ class Watches:
             MonitorRef, Watched | None
         ] = {}  # None while the server is asked which chain it is
         self._polls: dict[Watched, trio.CancelScope] = {}
+        self._fresh: dict[PID, str] = {}
         self._feed = Feed(client, portal, nursery, self._ended)
+
+    def started(self, pid: PID, run_id: str) -> None:
+        """Note an execution that was started under an id of its own, which no other has had."""
+        self._fresh[pid] = run_id
+        if len(self._fresh) > _MOST_FRESH:
+            del self._fresh[next(iter(self._fresh))]
 
     async def watch(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
         """Call `sink` once with the exit of `target`, also if it has ended long ago.
@@ -61,6 +71,10 @@ class Watches:
             raise
 
     async def _watch(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+        fresh = self._fresh.pop(target, None)
+        if fresh is not None:
+            self._look_after(Watched(target, fresh), fresh, ref, sink)
+            return
         handle = self._client.get_workflow_handle(target.id)
         try:
             found = await ask(self._portal, f"watching {target}", handle.describe)
@@ -72,18 +86,24 @@ class Watches:
             return
         if ref not in self._watched:
             return  # removed meanwhile
-        watched = self._watched[ref] = Watched(target, chain_of(found))
+        closed = found.status is not WorkflowExecutionStatus.RUNNING
+        self._look_after(Watched(target, chain_of(found)), found.run_id, ref, sink, closed)
+
+    def _look_after(
+        self, watched: Watched, run_id: str, ref: MonitorRef, sink: Sink, closed: bool = False
+    ) -> None:
+        self._watched[ref] = watched
         sinks = self._sinks.get(watched)
         if sinks is not None:
             sinks[ref] = sink
             return
         self._sinks[watched] = {ref: sink}
-        if found.status is not WorkflowExecutionStatus.RUNNING:
-            self._ended(watched, found.run_id)
+        if closed:
+            self._ended(watched, run_id)
         elif len(self._polls) < MOST_POLLS:
-            self._start_poll(watched, found.run_id)
+            self._start_poll(watched, run_id)
         else:
-            self._feed.add(watched, found.run_id)
+            self._feed.add(watched, run_id)
 
     def watch_soon(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
         """As `watch`, without waiting; a server that does not answer is asked again."""
