@@ -22,6 +22,7 @@ from supervision._server import Refused, Server
 from supervision._server_calls import (
     call,
     cast,
+    change_code,
     get_state,
     replace_state,
     resume,
@@ -79,6 +80,7 @@ __all__ = [
     "TimedOut",
     "call",
     "cast",
+    "change_code",
     "get_state",
     "handle_call",
     "handle_cast",

@@ -9,8 +9,9 @@ from typing import Any, cast
 import attrs
 
 import actors
-from actors import CONFLICT, INVALID, Channel, Error, Message, payload_of
+from actors import CONFLICT, INVALID, Channel, Error, Message, invalid, payload_of
 from supervision._handlers import Arguments
+from supervision._server import Server
 from supervision._serving import NOTHING, Serving, arguments_of, awaited
 from supervision._state_machine import (
     Called,
@@ -193,6 +194,13 @@ class MachineServing(Serving):
             self._queue = deque(event for event in self._queue if event is not timer.event)
 
     # States
+
+    def check_state(self, code: type[Server], state: Any) -> None:
+        """Refuse a state that is none, too."""
+        super().check_state(code, state)
+        name = state.get("state")
+        if not isinstance(name, str) or not callable(getattr(code, name, None)):
+            raise invalid("state", name, f"the name of a state, which is a method of {code.__qualname__}")
 
     def _name(self, state: Any) -> str:
         name = state if isinstance(state, str) else getattr(state, "__name__", None)

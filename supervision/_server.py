@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import actors
 from actors import Duration, Error, Event, Message, Reason, Result, Target, seconds
@@ -47,6 +47,9 @@ class Server:
 
     _serving: Serving
 
+    code_version: ClassVar[Any] = None
+    """The version of this code, which the `code_change` of its successor is given."""
+
     # To be overridden
 
     def init(self, *args: Any, **named: Any) -> Any:  # type checkers take this for "any arguments"
@@ -79,6 +82,20 @@ class Server:
         Args:
             reason: the exit reason: `normal`, `shutdown`, `cancelled`, or `error`.
         """
+
+    @classmethod
+    def code_change(cls, old_version: Any, state: dict[str, Any], extra: Any) -> Any:
+        """Make the state for this code out of that for the code before; see `change_code`.
+
+        Args:
+            old_version: the `code_version` of the class before.
+            state: its attributes; of a state machine also `state`.
+            extra: what was given to `change_code`.
+
+        Returns:
+            The attributes from now on. Left as it is, the same as before.
+        """
+        return state
 
     # To be called in a handler
 

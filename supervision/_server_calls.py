@@ -130,3 +130,28 @@ async def suspend(dest: Dest, timeout: Duration = "5s") -> None:
 async def resume(dest: Dest, timeout: Duration = "5s") -> None:
     """Have a suspended server go on."""
     await ask(dest, "resume", timeout=timeout)
+
+
+async def change_code(dest: Dest, server: type[Server], extra: Any = None, timeout: Duration = "5s") -> None:
+    """Have a suspended server go on with the code of another class, and with the state that this makes of its own.
+
+        await suspend(pid)
+        await change_code(pid, NewCounter)
+        await resume(pid)
+
+    The PID, the messages that wait, time-outs and timers stay (OTP's `sys:change_code`). In memory only: a supervisor
+    that restarts it takes the class in its spec.
+
+    Args:
+        dest: which server.
+        server: its new class. Its `code_change(old_version, state, extra)` gives the state.
+        extra: for `code_change`.
+        timeout: how long it may take.
+
+    Raises:
+        Error: CONFLICT when it is not suspended; INVALID for a class that cannot take its place; what `code_change`
+            raised. The server then keeps its code and state, and is still suspended.
+    """
+    if not isinstance(server, type) or not issubclass(server, Server):
+        raise invalid("server", server, "a subclass of Server")
+    await ask(dest, "change_code", server, extra, timeout=timeout)

@@ -288,8 +288,8 @@ class Serving:
                 raise Stopped(reason)
             case Request(verb, args):
                 try:
-                    result = Result(self._managed(verb, args))
-                except Exception as error:  # noqa: BLE001 - of the function given to replace_state
+                    result = Result(await self._managed(verb, args))
+                except Exception as error:  # noqa: BLE001 - of the function given to replace_state, of code_change
                     result = Result(error=Error.of(error))
             case request:
                 result = (
@@ -300,13 +300,17 @@ class Serving:
         if message.reply_to is not None:
             await actors.reply(message, result)
 
-    def _managed(self, verb: str, args: tuple[Any, ...]) -> Any:
+    async def _managed(self, verb: str, args: tuple[Any, ...]) -> Any:
         match verb, args:
             case "get_state", ():
                 return get_state(self.server)
             case "replace_state", (change,):
-                set_state(self.server, change(get_state(self.server)) if callable(change) else change)
+                state = change(get_state(self.server)) if callable(change) else change
+                self.check_state(type(self.server), state)
+                set_state(self.server, state)
                 return get_state(self.server)
+            case "change_code", (code, extra):
+                await self._change_code(code, extra)
             case "suspend", ():
                 self.suspended = True
             case "resume", ():
@@ -314,6 +318,30 @@ class Serving:
             case _:
                 raise unknown_request(verb)
         return None
+
+    async def _change_code(self, code: type[Server], extra: Any) -> None:
+        """Become an instance of another class; unchanged if anything is wrong with it (OTP)."""
+        server, old = self.server, type(self.server)
+        if not self.suspended:
+            raise Error(
+                "the code of a server is changed while it is suspended: suspend it first", kind=CONFLICT
+            )
+        if code.__supervision_serving__ is not old.__supervision_serving__:
+            raise invalid("server", code, "a StateMachine for a state machine, and a Server for a server")
+        before = get_state(server)
+        after = await awaited(code.code_change(old.code_version, dict(before), extra))
+        self.check_state(code, after)
+        try:
+            server.__class__ = code
+        except TypeError as error:
+            raise invalid("server", code, f"a class with the same slots as {old.__qualname__}") from error
+        set_state(server, after)
+        self._table = table_of(code)
+
+    def check_state(self, code: type[Server], state: Any) -> None:
+        """Refuse what a server of that class cannot have as its state."""
+        if not isinstance(state, Mapping):
+            raise invalid("state", state, "a mapping of attributes")
 
 
 async def answer(message: Message, result: Result) -> bool:
@@ -346,12 +374,9 @@ def get_state(server: Server) -> dict[str, Any]:
     return {**{slot.name: getattr(server, slot.name) for slot in slots}, **vars(server)}
 
 
-def set_state(server: Server, state: Any) -> None:
+def set_state(server: Server, state: Mapping[str, Any]) -> None:
     """Replace all attributes of a server."""
-    if not isinstance(state, Mapping):
-        raise invalid("state", state, "a mapping of attributes")
-    new = dict(cast(Mapping[str, Any], state))
-    for name in vars(server).keys() - new.keys():
+    for name in vars(server).keys() - state.keys():
         delattr(server, name)
-    for name, value in new.items():
+    for name, value in state.items():
         setattr(server, name, value)

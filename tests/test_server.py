@@ -13,9 +13,11 @@ from supervision import (
     Ignore,
     Refused,
     Server,
+    StateMachine,
     Supervisor,
     call,
     cast,
+    change_code,
     get_state,
     handle_call,
     handle_cast,
@@ -605,6 +607,65 @@ async def test_state_is_the_attributes_and_can_be_replaced() -> None:
     assert (await reason_of(replace_state(pid, 5)))[0] == actors.INVALID  # type: ignore[arg-type]
     assert await call(pid, Counter.increment) == 15
     await stop_server(pid)
+
+
+class Doubling(Counter):
+    """What `Counter` is replaced by: it counts twice as fast, and in another attribute."""
+
+    code_version = 2
+
+    @classmethod
+    def code_change(cls, old_version: Any, state: dict[str, Any], extra: Any) -> Any:
+        if extra == "fail":
+            raise ValueError("cannot convert")
+        if extra == "nonsense":
+            return 5
+        journal.append(f"from {old_version} with {extra}")
+        return {"total": state["n"]}
+
+    total: int
+
+    @handle_call
+    def increment(self, by: int = 1) -> int:
+        self.total += 2 * by
+        return self.total
+
+    @handle_call
+    def double(self) -> int:
+        return 2 * self.total
+
+
+@on_every_host
+async def test_code_of_a_suspended_server_is_changed_and_its_mailbox_stays() -> None:
+    pid = await start_server(Counter, 5)
+    await suspend(pid)
+    await actors.send(pid, "tick", 1)
+    await change_code(pid, Doubling, "extra")
+    await actors.send(pid, "tick", 2)
+    assert await get_state(pid) == {"total": 5}
+    assert journal == ["from None with extra"]
+    await resume(pid)
+    assert await call(pid, Doubling.double) == 10
+    assert await call(pid, Counter.increment, 1) == 7
+    assert journal[1:] == ["tick 1", "tick 2"]
+
+
+@on_every_host
+async def test_change_of_code_that_fails_changes_nothing() -> None:
+    class Slotted(Counter):
+        __slots__ = ("more",)
+
+    pid = await start_server(Counter, 5)
+    assert (await reason_of(change_code(pid, Doubling)))[0] == actors.CONFLICT  # it is not suspended
+    await suspend(pid)
+    with pytest.raises(Error, match="cannot convert"):
+        await change_code(pid, Doubling, "fail")
+    assert (await reason_of(change_code(pid, Doubling, "nonsense")))[0] == actors.INVALID
+    assert (await reason_of(change_code(pid, Slotted)))[0] == actors.INVALID
+    assert (await reason_of(change_code(pid, StateMachine)))[0] == actors.INVALID
+    assert (await reason_of(change_code(pid, int)))[0] == actors.INVALID  # type: ignore[arg-type]
+    await resume(pid)
+    assert await call(pid, Counter.increment) == 6
 
 
 @on_every_host

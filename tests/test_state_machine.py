@@ -20,6 +20,7 @@ from supervision import (
     Supervisor,
     TimedOut,
     call,
+    change_code,
     get_state,
     resume,
     start,
@@ -397,6 +398,31 @@ async def test_machine_is_a_child_like_any_server() -> None:
     assert await pid_of(sup, "door") != before
     assert await call("door", "unlock", "9") is True
     await sup.stop()
+
+
+class Gate(StateMachine):
+    """What a `Door` becomes."""
+
+    async def shut(self, event: StateEvent) -> State | None:
+        if isinstance(event, Called):
+            await self.reply(event, f"{self.state} {event.name}")
+        return None
+
+    @classmethod
+    def code_change(cls, old_version: Any, state: dict[str, Any], extra: Any) -> Any:
+        return {**state, "state": extra}
+
+
+@on_every_host
+async def test_code_of_a_suspended_machine_is_changed_if_it_has_the_state() -> None:
+    pid = await start_server(Door)
+    await suspend(pid)
+    assert (await reason_of(change_code(pid, Gate, "locked")))[0] == actors.INVALID
+    assert (await get_state(pid))["state"] == "locked"
+    await change_code(pid, Gate, "shut")
+    await resume(pid)
+    assert await call(pid, "push") == "shut push"
+    assert await get_state(pid) == {"code": "1234", "state": "shut"}
 
 
 @on_every_host
