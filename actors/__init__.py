@@ -5,7 +5,7 @@ modules that `pyproject.toml` lists) not even trio. Start reading at `_api.py`, 
 `_kernel.deliver`, `_mailbox`, `_channel`. `_process` and `_relations` are life and death.
 """
 
-from actors import context, funcs, groups, names
+from actors import context, funcs, groups, names, telemetry
 from actors._api import (
     after,
     call,
@@ -176,6 +176,7 @@ __all__ = [
     "spawn_monitored",
     "spawner",
     "start_soon",
+    "telemetry",
     "terminate",
     "unlink",
     "unlisten",

@@ -11,6 +11,7 @@ from actors._message import Message, ReplyTo
 from actors._pid import PID, Dest
 from actors._process import Process
 from actors._scheduler import Scheduler
+from actors._tracing import Tracing
 
 if TYPE_CHECKING:
     from actors._kernel import Kernel
@@ -79,6 +80,21 @@ class Calls:
             return False
         answers.put(_Reply(payload))
         return True
+
+
+class TracedCalls(Calls):
+    """Calls whose time is told to a tracing."""
+
+    def __init__(self, kernel: Kernel, tracing: Tracing) -> None:
+        super().__init__(kernel)
+        self._tracing = tracing
+
+    async def make(
+        self, clock: Scheduler, sender: PID | None, dest: Dest, topic: str, payload: Any, timeout: float
+    ) -> Any:
+        """As `Calls.make`."""
+        with self._tracing.calling(dest, topic):
+            return await super().make(clock, sender, dest, topic, payload, timeout)
 
 
 def _late(pid: PID, topic: str, timeout: float) -> Error:

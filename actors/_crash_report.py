@@ -7,6 +7,7 @@ import logging
 from actors._events import Reason, Result
 from actors._pid import PID
 from actors._process import Process
+from actors._scheduler import caller
 
 log = logging.getLogger("everproc")
 
@@ -18,6 +19,7 @@ def crash_report(process: Process, reason: Reason, result: Result) -> None:
     watched = bool(process.watchers) or any(_traps_links(process, peer) for peer in process.links or ())
     error = result.error
     assert error is not None
+    told_by = caller.set(process)  # so that the record says which process it is about
     log.log(
         logging.DEBUG if watched else logging.ERROR,
         "process %s (%s), spawned by %s, ended with reason=%s: %s",
@@ -28,6 +30,7 @@ def crash_report(process: Process, reason: Reason, result: Result) -> None:
         error,
         exc_info=error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error,
     )
+    caller.reset(told_by)
 
 
 def _traps_links(process: Process, peer: PID) -> bool:

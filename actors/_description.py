@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from actors._message import Message
 from actors._pid import PID
 from actors._process import Process
 
@@ -17,8 +18,8 @@ class Description:
     """What can be seen of a process from outside.
 
     `mailbox` is the number of unread messages, `topics` their number by listener, `waits` where each of its tasks
-    stands (outermost call first), `age` the time since the spawn, `handled` how many messages were received. What a
-    host does not know is None.
+    stands (outermost call first), `age` the time since the spawn, `handled` how many messages were received, `recent`
+    the last messages while they are recorded (`Node.record`). What a host does not know is None.
     """
 
     pid: PID
@@ -36,18 +37,25 @@ class Description:
     trap_links: bool | None = None
     context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     waits: tuple[tuple[str, ...], ...] = ()
+    recent: tuple[Message, ...] | None = None
     details: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
 @attrs.frozen
 class Statistics:
-    """Counts since the node started: `exits` by reason."""
+    """Counts since the node started: `exits` by reason, `messages` that mailboxes took, and what others count.
+
+    `counters` has `restarts` by supervisors; with a bridge `batches` that went to Temporal and the `batched` messages
+    in them. A name that is missing was not counted yet.
+    """
 
     processes: int
     spawned: int
     exits: Mapping[str, int]
     dead_letters: int
     names: int
+    messages: int = 0
+    counters: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 
 def describe_process(process: Process) -> Description:
@@ -70,4 +78,5 @@ def describe_process(process: Process) -> Description:
         trap_links=process.options.trap_links,
         context=process.context,
         waits=tuple(tuple(scheduler.stack(task)) for task in process.tasks),
+        recent=None if mailbox.recent is None else tuple(mailbox.recent),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from actors import _relations as relations
-from actors._calls import Calls
+from actors._calls import Calls, TracedCalls
 from actors._cancel import force_end, request_stop
 from actors._crash_report import crash_report
 from actors._dead_letters import DeadLetters
@@ -23,6 +23,8 @@ from actors._names import Names
 from actors._pid import PID, Dest, sibling
 from actors._process import Process
 from actors._scheduler import Scheduler
+from actors._taps import Carrier
+from actors._tracing import Tracing
 
 LOCAL_OPTIONS = ("mailbox.max", "mailbox.overflow")
 NAME_HOST = "name"
@@ -38,7 +40,7 @@ class Kernel:
     Local processes run on `schedulers`, by the name that `on=` gives; `spawners` start those that run elsewhere, by
     that name too. PIDs that are not in the table are answered for by `routes`, by their host; those of the
     `neighbours`, the nodes of the same program, by these; local ones of other programs by `elsewhere`.
-    `monitors_children` has every spawn monitored.
+    `monitors_children` has every spawn monitored. `counters` are counted up by whoever has something to count.
     """
 
     def __init__(
@@ -58,12 +60,20 @@ class Kernel:
         self.groups = Groups()
         self.calls = Calls(self)
         self.dead_letters = DeadLetters()
+        self.tracing: Tracing | None = None
+        self.counters: Counter[str] = Counter()
         self.monitors_children = False
         self.closing = False
         self.on_end: Callable[[Process], None] | None = None
         self._numbers = 0
         self._spawned = 0
         self._exits: Counter[str] = Counter()
+        self._accepted = 0  # by processes that have ended
+
+    def trace(self, tracing: Tracing) -> None:
+        """Have causes followed, of processes that are spawned from now on."""
+        self.tracing = tracing
+        self.calls = TracedCalls(self, tracing)
 
     # Where a destination is
 
@@ -113,6 +123,15 @@ class Kernel:
         if on is not None and (not isinstance(on, str) or not on):
             raise invalid("on", on, 'the name of a host, such as "trio" or "app:worker"')
         where = on or request.entry.worker or self.default_host
+        if self.tracing is not None:
+            with self.tracing.spawning(request.entry, where):
+                return await self._spawn_on(where, request)
+        scheduler = self.schedulers.get(where)
+        if scheduler is not None:
+            return self.spawn_here(request, where, scheduler)
+        return await self._spawn_on(where, request)
+
+    async def _spawn_on(self, where: str, request: SpawnRequest) -> PID:
         scheduler = self.schedulers.get(where)
         if scheduler is not None:
             return self.spawn_here(request, where, scheduler)
@@ -151,6 +170,8 @@ class Kernel:
             request.context,
             bound,
         )
+        if self.tracing is not None:
+            process.mailbox.add_tap(self.tracing.tap(process))
         self.table[process.pid.id] = process
         if request.name is not None:
             self.names.register(request.name, process)
@@ -208,6 +229,10 @@ class Kernel:
     def receive_reply(self, call: int, payload: Any) -> bool:
         """An answer has come; it vanishes when its call is over."""
         return self.calls.answer(call, payload)
+
+    def cause(self, dest: PID, message: Message) -> Carrier | None:
+        """What travels with a message that leaves for elsewhere, if causes are followed."""
+        return None if self.tracing is None else self.tracing.sent(dest, message)
 
     # Monitors
 
@@ -356,6 +381,7 @@ class Kernel:
             self.names.forget(process)
         self.groups.forget(process.pid)
         self._exits[reason] += 1
+        self._accepted += process.mailbox.accepted
         if reason == "error":
             crash_report(process, reason, result)
         if process.watchers is not None or process.links is not None:
@@ -393,5 +419,11 @@ class Kernel:
     def statistics(self) -> Statistics:
         """What the node has counted."""
         return Statistics(
-            len(self.table), self._spawned, dict(self._exits), self.dead_letters.count, len(self.names)
+            len(self.table),
+            self._spawned,
+            dict(self._exits),
+            self.dead_letters.count,
+            len(self.names),
+            self._accepted + sum(process.mailbox.accepted for process in self.table.values()),
+            dict(self.counters),
         )

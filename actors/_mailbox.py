@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
@@ -12,6 +13,7 @@ import attrs
 from actors._channel import Channel, Filled, Lifelong, Queue
 from actors._errors import NOT_FOUND, Error, invalid
 from actors._message import Message, check_topic
+from actors._taps import Tap, TappedInbox
 
 _OVERFLOWS = ("reject", "drop_oldest", "drop_newest")
 
@@ -56,26 +58,92 @@ class Listener(Filled[Any]):
         return value if self.messages else value.payload
 
 
+class _TappedListener(Listener):
+    """The channel of one topic in a mailbox with a tap."""
+
+    __slots__ = ("_tap",)
+
+    def __init__(self, topic: str, messages: bool, tap: Tap) -> None:
+        super().__init__(topic, messages)
+        self._tap = tap
+
+    async def _receive(self, closed: type[Exception]) -> Any:
+        self._tap.waiting()
+        return await super()._receive(closed)
+
+    def offers(self) -> bool:
+        self._tap.waiting()
+        return super().offers()
+
+    def opened(self, value: Message) -> Any:
+        self._tap.received(value)
+        return super().opened(value)
+
+
+class _Onlookers:
+    """Who looks on at a mailbox."""
+
+    __slots__ = ("tap", "recent")
+
+    def __init__(self) -> None:
+        self.tap: Tap | None = None
+        self.recent: deque[Message] | None = None
+
+    def see(self, message: Message) -> None:
+        if self.tap is not None:
+            self.tap.delivered(message)
+        if self.recent is not None:
+            self.recent.append(message)
+
+
 class Mailbox:
     """The user messages that wait for one process.
 
     Invariant: a message lies in exactly one channel: the listener of its topic if there is one, else the inbox. A
     listener that its user has closed takes no more. Once there has been a listener or a bound, messages carry their
-    number of arrival, which `unlisten` and `drop_oldest` need.
+    number of arrival, which `unlisten` and `drop_oldest` need. Only mailboxes with numbers have onlookers, so that
+    the others need not ask whether somebody looks on.
     """
 
-    __slots__ = ("inbox", "listeners", "bound", "accepted", "_arrivals")
+    __slots__ = ("inbox", "listeners", "bound", "accepted", "_onlookers", "_arrivals")
 
     def __init__(self, bound: Bound | None = None) -> None:
         self.inbox: Lifelong[Message] = Lifelong()
         self.listeners: dict[str, Listener] | None = None
         self.bound = bound
         self.accepted = 0
+        self._onlookers: _Onlookers | None = None
         self._arrivals = 0 if bound is None else 1
+
+    def add_tap(self, tap: Tap) -> None:
+        """Tell `tap` of all messages; before there are any."""
+        self._begin_numbers()
+        self._looked_on().tap = tap
+        self.inbox = TappedInbox(tap)
+
+    def record(self, count: int) -> None:
+        """Keep the last `count` messages that come in `recent`; 0 keeps none."""
+        self._begin_numbers()
+        self._looked_on().recent = deque(self.recent or (), count) if count else None
+
+    @property
+    def tap(self) -> Tap | None:
+        """Who is told of all messages, if anybody is."""
+        return None if self._onlookers is None else self._onlookers.tap
+
+    @property
+    def recent(self) -> deque[Message] | None:
+        """The last messages that came, while they are recorded."""
+        return None if self._onlookers is None else self._onlookers.recent
+
+    def _looked_on(self) -> _Onlookers:
+        if self._onlookers is None:
+            self._onlookers = _Onlookers()
+        return self._onlookers
 
     def deliver(self, message: Message) -> Message | None:
         """Put a message where it belongs; gives back the one that had to go instead, if the mailbox is full."""
-        if not self._arrivals:  # as most are: without listener and bound
+        if not self._arrivals:  # as most are: without listener, bound, or anybody who looks on
             self.accepted += 1
             self.inbox.give(message)
             return None
@@ -86,14 +154,27 @@ class Mailbox:
             if self.bound.overflow != "drop_oldest":
                 return message
             dropped = self._drop_oldest()
+            if self.tap is not None:
+                self.tap.dropped(dropped)
         self.accepted += 1
         self._number(message)
+        if self._onlookers is not None:
+            self._onlookers.see(message)
         channel.put(message)
         return dropped
 
     def _number(self, message: Message) -> None:
         object.__setattr__(message, "arrival", self._arrivals)
         self._arrivals += 1
+
+    def _begin_numbers(self) -> None:
+        """Give the messages numbers from now on, and those that wait already."""
+        if not self._arrivals:
+            self._arrivals = 1
+            waiting = self.inbox.remove(lambda _: True)
+            for message in waiting:
+                self._number(message)
+            self.inbox.refill(waiting)
 
     def listen(self, topic: str, messages: bool) -> Listener:
         """The channel of `topic`; a new one takes over what waits in the inbox for it, in order (semantics 11)."""
@@ -102,16 +183,13 @@ class Mailbox:
             raise invalid("messages", messages, "True for whole messages or False for their payloads")
         if self.listeners is None:
             self.listeners = {}
-            if not self._arrivals:
-                self._arrivals = 1
-                waiting = self.inbox.remove(lambda _: True)
-                for message in waiting:
-                    self._number(message)
-                self.inbox.refill(waiting)
+            self._begin_numbers()
         listener = self.listeners.get(topic)
         if listener is None or listener.closed:
             held = [] if listener is None else listener.remove(lambda _: True)
-            listener = self.listeners[topic] = Listener(topic, messages)
+            tap = self.tap
+            listener = Listener(topic, messages) if tap is None else _TappedListener(topic, messages, tap)
+            self.listeners[topic] = listener
             listener.refill((*held, *self.inbox.remove(lambda message: message.topic == topic)))
         elif listener.messages != messages:
             raise invalid("messages", messages, f"{listener.messages}, as in the first listen({topic!r})")

@@ -13,7 +13,7 @@ from actors._dead_letters import Subscription
 from actors._description import Description, Statistics
 from actors._duration import Duration, seconds
 from actors._entries import Target
-from actors._errors import CONFLICT, Error, invalid, leaves, without
+from actors._errors import CONFLICT, NOT_FOUND, Error, invalid, leaves, without
 from actors._green_host import GreenScheduler
 from actors._kernel import Kernel
 from actors._message import Message, check_topic, payload_of
@@ -257,6 +257,23 @@ class Node:
     def statistics(self) -> Statistics:
         """Counts of processes, spawns, exits by reason, names and dead letters."""
         return self._kernel.statistics()
+
+    def record(self, dest: Dest, messages: int = 20) -> None:
+        """Have the last messages that come to a local process kept for `Description.recent` (OTP's `sys:log`).
+
+        Args:
+            dest: the process.
+            messages: how many of them; 0 ends it. It costs nothing where nobody asked for it.
+
+        Raises:
+            Error: kind NOT_FOUND, when there is no such process on this node; INVALID for a bad number.
+        """
+        if not isinstance(messages, int) or isinstance(messages, bool) or messages < 0:
+            raise invalid("messages", messages, "a whole number of 0 or more")
+        process = self._kernel.find(dest)
+        if not isinstance(process, Process):
+            raise Error(f"process {process} is not on this node", kind=NOT_FOUND)
+        process.mailbox.record(messages)
 
     def dead_letters(self) -> Subscription:
         """Messages that no mailbox takes from now on, as a channel, and how many there were so far."""

@@ -137,6 +137,9 @@ class Process:
 
     def begin(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         """Start the main task."""
+        tracing = self.kernel.tracing
+        if tracing is not None:
+            function = tracing.body(self, function)
         self._main = self.scheduler.start(self, function, args)
 
     def start_soon(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:

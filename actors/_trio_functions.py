@@ -73,7 +73,11 @@ class TrioFunctions:
         try:
             with scope:
                 await trio.lowlevel.checkpoint_if_cancelled()
-                result = await self._attempts(call)
+                if self._kernel.tracing is None:
+                    result = await self._attempts(call)
+                else:
+                    with self._kernel.tracing.function(call.entry):
+                        result = await self._attempts(call)
         except (
             BaseException
         ) as exception:  # what was raised while it was cancelled, beside the cancellation or not

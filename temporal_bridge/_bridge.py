@@ -27,6 +27,7 @@ from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
+from temporal_bridge._tracing import tracing_interceptors
 from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
 from temporal_bridge._workflow_body import DurableProcess
@@ -145,7 +146,7 @@ class TemporalBridge:
         return await connect(
             config,
             address=self.address,
-            interceptors=[HeaderInterceptor()],
+            interceptors=[HeaderInterceptor(), *tracing_interceptors(self._node.kernel)],
             data_converter=DataConverter(
                 payload_converter_class=converter,
                 payload_codec=config.codec,

@@ -174,7 +174,7 @@ class TemporalHost:
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
-        item = wire.message_item(message)
+        item = wire.message_item(message, self._kernel.cause(target, message))
         size = payload_size(self._converter, item.values, f"message {item.topic!r}")
         return await self._outbox(target).send(item, size)
 

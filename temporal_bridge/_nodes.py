@@ -63,7 +63,7 @@ class NodesHost:
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
-        return await self._to(target, wire.message_item(message))
+        return await self._to(target, wire.message_item(message, self._kernel.cause(target, message)))
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
@@ -102,7 +102,7 @@ class NodesHost:
         taken = await self._run(
             f"sending to node {node}",
             wire.DELIVER,
-            [node, list(mark), [list(item) for item in items]],
+            [node, list(mark), [wire.row_of(item) for item in items]],
             node,
             start_to_close_timeout=_DELIVERED,
             schedule_to_close_timeout=_DELIVERED * 2,

@@ -21,6 +21,9 @@ def receive(kernel: Kernel, target: PID, item: Item) -> bool:
     if not isinstance(process, Process):
         return False
     if not item.topic.startswith("@"):
+        tap = process.mailbox.tap
+        if tap is not None:
+            tap.arriving(item.cause or {})
         return process.kernel.deliver(process, wire.item_message(item))
     if item.topic == wire.UNLINK:
         kernel.receive_unlink(target, PID.parse(item.values[0]))

@@ -16,6 +16,7 @@ PASSED_THROUGH: Final = (
     "msgpack",
     "trio",
     "outcome",
+    "opentelemetry",
 )
 """What is not imported again for each workflow: our packages, and what they need."""
 

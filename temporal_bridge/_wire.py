@@ -62,6 +62,8 @@ class Item(NamedTuple):
     """Where a call wants its reply: the PID's text and the number of the call."""
     target: str | None = None
     """For whom it is, in a delivery to a node; a signal is for its workflow."""
+    cause: Mapping[str, str] | None = None
+    """The cause of a traced message. Not part of what it is: a replay may see another."""
 
 
 class Mark(NamedTuple):
@@ -84,7 +86,7 @@ def _values(payload: Any) -> list[Any]:
     return list(payload) if cls is tuple and len(payload) > 1 else [payload]
 
 
-def message_item(message: Message) -> Item:
+def message_item(message: Message, cause: Mapping[str, str] | None = None) -> Item:
     """A user's message as it travels."""
     values: list[Any] = _values(message.payload)
     to = message.reply_to
@@ -93,7 +95,13 @@ def message_item(message: Message) -> Item:
         values,
         None if message.sender is None else str(message.sender),
         None if to is None else [str(to.pid), to.call],
+        cause=cause,
     )
+
+
+def row_of(item: Item, fields: int = 5) -> list[Any]:
+    """An item in a batch: its first fields, as programs without traces write and read it, or all if it has a cause."""
+    return list(item) if item.cause is not None else list(item[:fields])
 
 
 def item_message(item: Item) -> Message:
@@ -175,8 +183,12 @@ def signal_of(items: list[Item], mark: Mark, more: Mapping[str, Any] | None = No
     facts = {**(more or {}), "stream": mark.stream, "number": mark.number}
     if len(items) == 1:
         (item,) = items
-        return Signal(item.topic, item.values, to_header({**facts, "from": item.sender, "call": item.call}))
-    return Signal(BATCH, [[list(item[:4]) for item in items]], to_header(facts))
+        return Signal(
+            item.topic,
+            item.values,
+            to_header({**facts, "from": item.sender, "call": item.call, "cause": item.cause}),
+        )
+    return Signal(BATCH, [[row_of(item, 4) for item in items]], to_header(facts))
 
 
 def items_of(name: str, values: list[Any], facts: Mapping[str, Any]) -> tuple[list[Item], Mark | None]:
@@ -184,7 +196,7 @@ def items_of(name: str, values: list[Any], facts: Mapping[str, Any]) -> tuple[li
     mark = Mark(facts["stream"], facts["number"]) if "stream" in facts else None
     if name == BATCH and len(values) == 1 and isinstance(values[0], list):
         return [Item(*item) for item in cast("list[list[Any]]", values[0])], mark
-    return [Item(name, values, facts.get("from"), facts.get("call"))], mark
+    return [Item(name, values, facts.get("from"), facts.get("call"), cause=facts.get("cause"))], mark
 
 
 class Seen:
@@ -264,4 +276,4 @@ class Received:
 
 
 def _digest(item: Item) -> bytes:
-    return blake2b(pack(list(item)), digest_size=16).digest()
+    return blake2b(pack(list(item[:5])), digest_size=16).digest()

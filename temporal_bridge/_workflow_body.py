@@ -38,6 +38,7 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
 from temporal_bridge._receive import receive
+from temporal_bridge._tracing import workflow_tracing
 from temporal_bridge._wire import DURABLE, Item, Seen
 from temporal_bridge._workers import id_of, importable, known
 from temporal_bridge._workflow_children import check_declared
@@ -94,6 +95,9 @@ class DurableProcess:
         self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
         self._kernel.monitors_children = True
         self._kernel.on_succeed = self._wake
+        tracing = workflow_tracing()
+        if tracing is not None:
+            self._kernel.trace(tracing)
         self._entry = _entry_of(info.workflow_type)
         self._process = Process(
             self._pid,
@@ -104,6 +108,8 @@ class DurableProcess:
             header.get("context", {}),
             None,
         )
+        if tracing is not None:
+            self._process.mailbox.add_tap(tracing.tap(self._process))
         self._process.watchers = {MonitorRef(self._pid, 0): self._exited}
         self._kernel.table[self._pid.id] = self._process
         carried: Mapping[str, Any] = header.get("carried", {})

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from temporalio import workflow
 
-from actors import Queue
+from actors import Kernel, Queue
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 T = TypeVar("T")
@@ -25,7 +25,8 @@ class WorkflowCommands:
     under way when a workflow ends would be lost.
     """
 
-    def __init__(self, scheduler: WorkflowScheduler, on_idle: Callable[[], None]) -> None:
+    def __init__(self, kernel: Kernel, scheduler: WorkflowScheduler, on_idle: Callable[[], None]) -> None:
+        self._kernel = kernel
         self._scheduler = scheduler
         self._on_idle = on_idle
         self._context = copy_context()
@@ -54,7 +55,10 @@ class WorkflowCommands:
         if self._scheduler.evicted:
             coroutine.close()
             self._scheduler.check_evicted()
-        task = self._scheduler.loop.create_task(coroutine, context=self._context.copy())
+        context = self._context.copy()
+        if self._kernel.tracing is not None:
+            self._kernel.tracing.lend(context)
+        task = self._scheduler.loop.create_task(coroutine, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

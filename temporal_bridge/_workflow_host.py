@@ -45,7 +45,7 @@ class WorkflowHost:
         self, kernel: Kernel, pid: PID, scheduler: WorkflowScheduler, on_idle: Callable[[], None]
     ) -> None:
         self._kernel = kernel
-        self.commands = WorkflowCommands(scheduler, on_idle)
+        self.commands = WorkflowCommands(kernel, scheduler, on_idle)
         self._messages = WorkflowMessages(pid, scheduler, self.commands)
         self.children = WorkflowChildren(kernel, pid, self.commands, self.terminate)
         self.watches = WorkflowWatches(kernel, pid, scheduler, self.commands, self._messages, self.children)
@@ -59,7 +59,8 @@ class WorkflowHost:
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
-        return await self._messages.send(target, wire.message_item(message))
+        item = wire.message_item(message, self._kernel.cause(target, message))
+        return await self._messages.send(target, item)
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""

@@ -117,7 +117,11 @@ class WorkflowMessages:
         return [True] * len(items)
 
     async def _deliver(self, node: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
-        args = [node, list(Mark(stream.name, stream.next, stream.floor)), [list(item) for item in items]]
+        args = [
+            node,
+            list(Mark(stream.name, stream.next, stream.floor)),
+            [wire.row_of(item) for item in items],
+        ]
         stream.next += len(items)
         taken = await self._delivered(node, args, size)
         stream.delivered = stream.next - 1

@@ -1,5 +1,7 @@
 """What `actors` exports: a contract, so a change here is a change for users."""
 
+import importlib
+
 import actors
 
 FOR_PROCESSES = """
@@ -8,7 +10,7 @@ RATE_LIMITED TIMEOUT UNAVAILABLE UNKNOWN Cancel Channel ChannelClosed DeadLetter
 Exit GroupChange Kind LinkDown Message MonitorRef Namespace Node Options Picked Reason Result Sending Spawner
 Target Ticker after call cancel context describe events every execute funcs get_options groups in_trio inbox
 link listen monitor names now random_bytes reply run select self_pid send set_options shield sleep spawn
-spawn_linked spawn_linked_monitored spawn_monitored spawner start_soon terminate unlink unlisten unmonitor
+spawn_linked spawn_linked_monitored spawn_monitored spawner start_soon telemetry terminate unlink unlisten unmonitor
 upgrade uuid4
 """
 
@@ -32,6 +34,8 @@ SUBMODULES = {
         "info",
         "start",
     ],
+    "spans": ["Attributes", "LiveSpans", "Span", "SpanTracing", "Spans", "carried", "carrier_of"],
+    "telemetry": ["annotate_logs", "trace"],
     "groups": ["broadcast", "join", "leave", "members", "monitor"],
     "names": ["lookup", "register", "unregister"],
 }
@@ -46,4 +50,6 @@ def test_every_exported_name_is_there() -> None:
 
 
 def test_submodules_export_these_names_and_no_others() -> None:
-    assert {name: sorted(getattr(actors, name).__all__) for name in SUBMODULES} == SUBMODULES
+    assert {
+        name: sorted(importlib.import_module(f"actors.{name}").__all__) for name in SUBMODULES
+    } == SUBMODULES

@@ -1,0 +1,102 @@
+"""Traces of durable processes: the SDK's own interceptor, and beside its spans those of messages, as in a node.
+
+A durable process is replayed, so its spans have no length, and are made outside it, and only when it runs for the first
+time. What it does on replay has the cause that came with the message. See the SDK's `TracingInterceptor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from temporalio import workflow
+
+from actors import Entry, Kernel, Process
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanKind
+    from temporalio.client import Interceptor
+
+    from actors.spans import SpanTracing
+
+# OpenTelemetry is imported where it is used: it need not be installed.
+
+EXTERN: Final = "__everproc_span"
+"""The function outside by which a traced workflow has a span made."""
+
+MakeSpan = Callable[[str, int, Mapping[str, str], Mapping[str, str], int], Mapping[str, str]]
+"""From name, kind, cause, attributes and time in ns to the cause that the span is for others."""
+
+
+def tracing_interceptors(kernel: Kernel) -> list[Interceptor]:
+    """The interceptors of a bridge: one if its node is traced."""
+    if kernel.tracing is None:
+        return []
+    from opentelemetry import trace
+    from opentelemetry.context import Context
+    from temporalio.contrib.opentelemetry import TracingInterceptor
+    from temporalio.worker import WorkflowInterceptorClassInput
+
+    from actors.spans import LiveSpans, SpanTracing, carried, carrier_of
+
+    tracing = kernel.tracing
+    assert isinstance(tracing, SpanTracing)
+    assert isinstance(tracing.spans, LiveSpans)
+    tracer = tracing.spans.tracer
+
+    def make_span(
+        name: str, kind: int, cause: Mapping[str, str], attributes: Mapping[str, str], time: int
+    ) -> Mapping[str, str]:
+        parent = carried(cause, Context())
+        span = tracer.start_span(name, parent, trace.SpanKind(kind), attributes, start_time=time)
+        span.end(end_time=time)
+        return carrier_of(trace.set_span_in_context(span, parent))
+
+    class Interceptor(TracingInterceptor):
+        def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> Any:
+            externs = cast("dict[str, MakeSpan]", input.unsafe_extern_functions)  # pyright: ignore[reportUnknownMemberType]
+            externs[EXTERN] = make_span
+            return super().workflow_interceptor_class(input)
+
+    return [Interceptor(tracer)]
+
+
+def workflow_tracing() -> SpanTracing | None:
+    """The tracing of the running workflow; None unless the bridge of its worker has one."""
+    externs = cast("Mapping[str, MakeSpan]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
+    if EXTERN not in externs:
+        return None
+    make_span = externs[EXTERN]
+    from actors.spans import Spans, SpanTracing, carried, carrier_of
+
+    class WorkflowSpan:
+        def __init__(self, context: Context) -> None:
+            self.context = context
+
+        def end(self, error: BaseException | None = None) -> None:
+            """It has ended when it began."""
+
+    class WorkflowSpans:
+        def start(
+            self, name: str, kind: SpanKind, parent: Context, attributes: Mapping[str, str]
+        ) -> WorkflowSpan:
+            if workflow.unsafe.is_replaying():
+                return WorkflowSpan(parent)
+            found = make_span(name, kind.value, carrier_of(parent), attributes, workflow.time_ns())
+            return WorkflowSpan(carried(found, parent))
+
+    class WorkflowTracing(SpanTracing):
+        """The SDK makes the spans of the workflow itself, of its children and of its activities."""
+
+        def spawning(self, entry: Entry, host: str) -> AbstractContextManager[None]:
+            return nullcontext()
+
+        def body(
+            self, process: Process, function: Callable[..., Awaitable[Any]]
+        ) -> Callable[..., Awaitable[Any]]:
+            return function
+
+    spans: Spans = WorkflowSpans()
+    return WorkflowTracing(spans)
