@@ -18,7 +18,7 @@ import attrs
 from benchmarks._harness import Figure, Outcome, as_json, from_json, measure
 from benchmarks._report import rows, table, write_between_marks
 
-FAMILIES = ("messages", "spawning", "memory", "servers", "durable", "imports")
+FAMILIES = ("messages", "spawning", "memory", "servers", "supervisors", "durable", "imports")
 """The modules of this package that have `FIGURES`."""
 
 ROOT = Path(__file__).parent.parent
