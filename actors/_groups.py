@@ -85,6 +85,10 @@ class Groups:
         """The members in order of their first join, each as often as it joined."""
         return [pid for pid, count in self._members.get(group, {}).items() for _ in range(count)]
 
+    def joined(self, pid: PID) -> dict[str, int]:
+        """The groups that a process is in, and how often."""
+        return {group: self._members[group][pid] for group in sorted(self._groups_of.get(pid, ()))}
+
     def watch(self, group: str, owner: Process | None = None) -> tuple[list[PID], Changes]:
         """The members now, and a channel of every change from now on, until it is closed or its owner has ended."""
         changes = Changes(lambda: self._unwatch(group, changes, owner))

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from actors import PID
+from actors import PID, Error
+
+
+class CancelRequest(NamedTuple):
+    """Who asks (as text), why, and within how many seconds; `id` joins the request to its announcement."""
+
+    by: str | None
+    reason: str
+    deadline: float | None
+    id: str | None = None
+
 
 # Temporal's core puts words of its own in front when a workflow asks.
 _CANCEL = re.compile(
     r"(?:Cancel requested by workflow with run id [0-9a-f-]+ with reason: )?"
-    r"(?P<reason>.*?)(?: \[by (?P<by>\{.+\})\])?(?: \[deadline (?P<deadline>[\d.e+-]+)s\])?",
+    r"(?P<reason>.*?)(?: \[by (?P<by>\{.+\})\])?(?: \[deadline (?P<deadline>[\d.e+-]+)s\])?"
+    r"(?: \[request (?P<id>[\w-]+)\])?",
     re.DOTALL,
 )
 
 
-def cancel_text(by: PID | None, reason: str, deadline: float | None) -> str:
+def cancel_text(request: CancelRequest) -> str:
     """The reason of a cancel request to Temporal."""
-    text = reason
-    if by is not None:
-        text += f" [by {by}]"
-    if deadline is not None:
-        text += f" [deadline {deadline!r}s]"
+    text = request.reason
+    if request.by is not None:
+        text += f" [by {request.by}]"
+    if request.deadline is not None:
+        text += f" [deadline {request.deadline!r}s]"
+    if request.id is not None:
+        text += f" [request {request.id}]"
     return text
 
 
-def read_cancel(text: str) -> tuple[PID | None, str, float | None]:
-    """Who asks, why, and within how many seconds; from somebody else's tool just why."""
+def read_cancel(text: str) -> CancelRequest:
+    """The request that a text says; from somebody else's tool just the reason."""
     match = _CANCEL.fullmatch(text)
     assert match is not None  # the reason takes whatever there is
     by, deadline = match["by"], match["deadline"]
-    return (
-        (None if by is None else PID.parse(by)),
-        match["reason"],
-        None if deadline is None else float(deadline),
-    )
+    try:
+        within = None if deadline is None else float(deadline)
+        if by is not None:
+            PID.parse(by)
+    except (Error, ValueError):  # it only looks like one of ours
+        return CancelRequest(None, text, None)
+    return CancelRequest(by, match["reason"], within, match["id"])

@@ -35,7 +35,9 @@ from actors import (
     Exit,
     FunctionInfo,
     LinkDown,
+    Message,
     MonitorRef,
+    ReplyTo,
     Result,
     invalid,
 )
@@ -167,7 +169,7 @@ _WRITE: Final[dict[type[Any], tuple[int, Callable[[Any], Any]]]] = {
 }
 _READ: Final[dict[int, Callable[[Any], Any]]] = {code: read for code, _, _, read in _EXTENSIONS}
 
-for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel, FunctionInfo, Description):
+for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel, FunctionInfo, Description, ReplyTo, Message):
     register(_cls)
 
 

@@ -37,13 +37,14 @@ from actors import (
     invalid,
 )
 from temporal_bridge import _wire as wire
-from temporal_bridge._cancel_text import cancel_text
+from temporal_bridge._cancel_text import CancelRequest, cancel_text
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
 from temporal_bridge._options import StartOptions
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about
+from temporal_bridge._signals import send_signal
 from temporal_bridge._watch import Watches
 from temporal_bridge._wire import DURABLE, Item, Mark, Signal
 from temporal_bridge._workers import known
@@ -206,12 +207,8 @@ class TemporalHost:
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         signal = wire.signal_of(items, mark)
         return await ask_about(
-            self._portal, f"sending {signal.name!r} to {target}", self._signal, target.id, signal
+            self._portal, f"sending {signal.name!r} to {target}", send_signal, self._client, target.id, signal
         )
-
-    async def _signal(self, workflow_id: str, signal: Signal) -> None:
-        wire.outgoing.set(signal.header)
-        await self._client.get_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
 
     # The end of others
 
@@ -226,9 +223,12 @@ class TemporalHost:
         """As `Host.cancel`."""
         self._check_open()
         handle = self._client.get_workflow_handle(target.id)
-        if deadline is not None and not await self._outbox(target).send(Item(wire.DEADLINE, [deadline]), 100):
+        request = CancelRequest(None if by is None else str(by), reason, deadline, uuid.uuid4().hex[:12])
+        announcement = wire.announce_item(request)
+        size = payload_size(self._converter, announcement.values, "the reason")
+        if not await self._outbox(target).send(announcement, size):
             return False
-        text = cancel_text(by, reason, deadline)
+        text = cancel_text(request)
         if target not in self._awaited:
             return await ask_about(self._portal, f"cancelling {target}", lambda: handle.cancel(reason=text))
         ends: Queue[Exit] = Queue()

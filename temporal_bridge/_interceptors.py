@@ -46,10 +46,6 @@ class _Client(temporalio.client.OutboundInterceptor):
         input.headers = _with(input.headers)
         return await super().start_workflow(input)
 
-    async def signal_workflow(self, input: temporalio.client.SignalWorkflowInput) -> None:
-        input.headers = _with(input.headers)
-        await super().signal_workflow(input)
-
 
 class _Activity(temporalio.worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:

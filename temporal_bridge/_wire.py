@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, cast
 from temporalio.api.common.v1 import Payload
 
 from actors import PID, Error, Exit, Message, Reason, ReplyTo, Result
+from temporal_bridge._cancel_text import CancelRequest
 from temporal_bridge._converter import MsgpackPayloadConverter, pack
 
 HEADER: Final = "everproc"
@@ -27,6 +28,8 @@ LINK_DOWN: Final = "@link_down"
 TERMINATE: Final = "@terminate"
 CANCEL: Final = "@cancel"
 DEADLINE: Final = "@deadline"
+"""Announces a cancel request; in old histories, only its deadline."""
+
 MONITOR: Final = "@monitor"
 UNMONITOR: Final = "@unmonitor"
 EXIT: Final = "@exit"
@@ -116,6 +119,16 @@ def item_message(item: Item) -> Message:
 def reply_item(call: int, payload: Any) -> Item:
     """The answer to a call."""
     return Item(REPLY, [call, payload])
+
+
+def announce_item(request: CancelRequest) -> Item:
+    """A cancel request that is about to come: its deadline first, which counts from now."""
+    return Item(DEADLINE, [request.deadline, request.by, request.reason, request.id])
+
+
+def cancel_item(request: CancelRequest) -> Item:
+    """A request to stop, as a process is told of it."""
+    return Item(CANCEL, [request.by, request.reason, request.deadline])
 
 
 def link_item(topic: str, by: PID) -> Item:
@@ -216,9 +229,9 @@ class Seen:
             del self._last[next(iter(self._last))]
         return mark.number > last
 
-    def snapshot(self) -> dict[str, int]:
-        """The last numbers, to go on with elsewhere."""
-        return dict(self._last)
+    def snapshot(self, most: int) -> dict[str, int]:
+        """The last numbers of the streams used last, to go on with elsewhere."""
+        return dict(list(self._last.items())[-most:])
 
 
 class _Stream:

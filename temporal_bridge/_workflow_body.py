@@ -6,8 +6,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -21,19 +20,16 @@ from actors import (
     Error,
     Exit,
     Kernel,
-    Message,
     MonitorRef,
-    Options,
     Process,
     Reason,
     Result,
     SpawnFunction,
     SpawnRequest,
-    exit_sink,
     process_entry,
 )
 from temporal_bridge import _wire as wire
-from temporal_bridge._cancel_text import read_cancel
+from temporal_bridge._cancel_text import CancelRequest, read_cancel
 from temporal_bridge._converter import payload_size
 from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
@@ -41,12 +37,20 @@ from temporal_bridge._receive import receive
 from temporal_bridge._tracing import workflow_tracing
 from temporal_bridge._wire import DURABLE, Item, Seen
 from temporal_bridge._workers import id_of, importable, known
+from temporal_bridge._workflow_cancels import WorkflowCancels
 from temporal_bridge._workflow_children import check_declared
 from temporal_bridge._workflow_commands import MOST_BYTES
 from temporal_bridge._workflow_host import WorkflowHost
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
+from temporal_bridge._workflow_upgrade import carry, take_up
 
 log = logging.getLogger("everproc.bridge")
+
+MANY_SIGNALS: Final = 5000
+"""After how many signals a process should upgrade: the server takes 10,000 for one run, and refuses the next."""
+
+MOST_SENDERS: Final = 4096
+"""Of how many senders, those heard last, an upgraded process still knows a repeated message."""
 
 
 class _Successor(NamedTuple):
@@ -114,15 +118,20 @@ class DurableProcess:
         self._kernel.table[self._pid.id] = self._process
         carried: Mapping[str, Any] = header.get("carried", {})
         self._seen = Seen(carried.get("seen"))
+        self._cancels = WorkflowCancels(carried.get("cancels"))
+        self._signals = 0
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
-        self._cancel_seen = False
         self._deadline: float | None = None
         self._defect: Error | None = None
         self._late: list[Item] | None = None
         """What comes while an upgraded process sends the last of its old code, before its new code begins."""
         if carried:
-            self._take_up(carried)
+            take_up(self._kernel, self._process, self._host.watches, carried)
+            if carried["deadline"] is not None:
+                self._terminate_at(carried["deadline"])
+            for item in carried["late"]:
+                self._take(Item(*item))
         for item in header.get("messages", ()):
             self._take(Item(*item))
 
@@ -150,6 +159,7 @@ class DurableProcess:
             # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
             # new run can be given.
             self._entry = successor.entry
+            self._disown_timers()
             late, self._late = self._late or [], None
             for item in late:
                 self._take(item)
@@ -162,6 +172,19 @@ class DurableProcess:
             for task in process.tasks:
                 self._scheduler.cancel(task)
 
+    def _disown_timers(self) -> None:
+        """The timers of the old code end with it, as they would in a new run; but not the deadline of a cancel."""
+        for thing in list(self._process.owned or ()):
+            thing.cancel()
+        due, self._deadline = self._deadline, None
+        if due is not None:
+            self._terminate_at(due)
+
+    def should_upgrade(self) -> bool:
+        """Whether it is time for a new history, and one could begin."""
+        long = workflow.info().is_continue_as_new_suggested() or self._signals >= MANY_SIGNALS
+        return long and not self._host.children.has_dependents
+
     @workflow.query(name=wire.DESCRIBE)
     def describe(self) -> Description | None:
         """What can be seen of the process; None when it has ended."""
@@ -171,6 +194,7 @@ class DurableProcess:
     def receive(self, name: str, args: Sequence[RawValue]) -> None:
         """Take in a signal: a message, several, or the system's own. A bad one is logged and loses nothing else."""
         facts = wire.incoming.get() or {}
+        self._signals += 1
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
             items, mark = wire.items_of(name, values, facts)
@@ -183,14 +207,16 @@ class DurableProcess:
             self._take(item)
 
     def _take(self, item: Item) -> None:
-        if self._late is not None:
-            self._late.append(item)
-            return
         try:
             if item.topic == wire.DEADLINE:
-                (deadline,) = item.values
+                deadline, *announced = item.values
                 if deadline is not None:
                     self._terminate_at(self._scheduler.time() + float(deadline))
+                if announced:
+                    by, reason, id = announced
+                    self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
+            elif self._late is not None:
+                self._late.append(item)
             elif item.topic == wire.EXIT:
                 pid, _, reason, result = item.values
                 self._host.watches.receive_exit(pid, reason, result)
@@ -198,6 +224,10 @@ class DurableProcess:
                 receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
             self._warn(item.topic, error)
+
+    def _tell(self, requests: list[CancelRequest]) -> None:
+        for request in requests:
+            self._take(wire.cancel_item(request))
 
     def _warn(self, name: str, error: Exception) -> None:
         if not workflow.unsafe.is_replaying():
@@ -231,15 +261,13 @@ class DurableProcess:
                 await self._awake
             except asyncio.CancelledError:
                 reason = workflow.cancellation_reason()
-                if reason is None or self._cancel_seen:
+                if reason is None or self._cancels.requested:
                     self._scheduler.evict()
                     raise
-                self._cancel_seen = True
                 task = asyncio.current_task()
                 assert task is not None
                 task.uncancel()
-                by, text, deadline = read_cancel(reason)
-                self._take(Item(wire.CANCEL, [by and str(by), text, deadline]))
+                self._tell(self._cancels.request(read_cancel(reason)))
 
     def _terminate_at(self, due: float) -> None:
         """Terminate the process at a time unless it has stopped; of several times the first counts."""
@@ -251,7 +279,7 @@ class DurableProcess:
         self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
 
     def _completion(self, reason: Reason, result: Result) -> Any:
-        if reason == "cancelled" and self._cancel_seen:
+        if reason == "cancelled" and self._cancels.requested:
             raise asyncio.CancelledError
         error = result.error
         if error is None:
@@ -284,27 +312,12 @@ class DurableProcess:
     def _continue_as_new(self, entry: Entry, args: tuple[Any, ...]) -> None:
         """Go on as a new run with all that the process has. Returns only if that is more than a run can be given."""
         process = self._process
-        mailbox = process.mailbox
-        listeners = mailbox.listeners or {}
-        channels = [mailbox.inbox, *listeners.values()]
-        held: list[list[Message]] = [channel.remove(lambda _: True) for channel in channels]
-        unread = sorted((message for messages in held for message in messages), key=attrgetter("arrival"))
-        events = [] if process.events is None else process.events.remove(lambda _: True)
-        carried: dict[str, Any] = {
-            "messages": [list(wire.message_item(message)) for message in unread],
+        carried = {
+            **carry(self._kernel, process, self._host.watches),
             "late": [list(item) for item in self._late or ()],
-            "listeners": {
-                topic: channel.messages for topic, channel in listeners.items() if not channel.closed
-            },
-            "names": sorted(process.names or ()),
-            "seen": self._seen.snapshot(),
-            "events": events,
-            "events_opened": process.events_opened,
-            "trap_links": process.options.trap_links,
-            "links": list(process.links or ()),
-            "monitors": dict(process.monitors or {}),
-            "numbers": self._kernel.next_number(),
+            "seen": self._seen.snapshot(MOST_SENDERS),
             "deadline": self._deadline,
+            "cancels": self._cancels.carried(),
         }
         facts = {
             "parent": None if process.parent is None else str(process.parent),
@@ -314,39 +327,13 @@ class DurableProcess:
         header = wire.to_header(facts)
         size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")
         if size + sum(payload.ByteSize() for payload in header.values()) > MOST_BYTES:
-            for channel, messages in zip(channels, held, strict=True):
-                channel.refill(messages)
-            for event in events:
-                process.put_event(event)
             return
         wire.outgoing.set(header)
         self._host.watches.suspended = True
-        workflow.continue_as_new(args=list(args), workflow=entry.name or entry.id)
-
-    def _take_up(self, carried: Mapping[str, Any]) -> None:
-        """Go on where the run before has continued as new."""
-        process = self._process
-        process.options = Options(trap_links=carried["trap_links"])
-        process.events_opened = carried["events_opened"]
-        for topic, messages in carried["listeners"].items():
-            process.mailbox.listen(topic, messages)
-        for name in carried["names"]:
-            self._kernel.names.register(name, process)
-        for item in carried["messages"]:
-            process.mailbox.deliver(wire.item_message(Item(*item)))
-        self._kernel.skip_numbers(carried["numbers"])
-        for event in carried["events"]:
-            process.put_event(event)
-        process.monitors = dict(carried["monitors"])
-        for ref, pid in process.monitors.items():
-            self._host.watches.resume_watch(pid, ref, exit_sink(process))
-        process.links = dict.fromkeys(carried["links"])
-        for pid in process.links:
-            self._host.watches.resume_link(pid, self._pid)
-        if carried["deadline"] is not None:
-            self._terminate_at(carried["deadline"])
-        for item in carried["late"]:
-            self._take(Item(*item))
+        # Search attributes go on by themselves; the memo would be that of the first start.
+        workflow.continue_as_new(
+            args=list(args), workflow=entry.name or entry.id, memo=workflow.memo() or None
+        )
 
 
 def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:

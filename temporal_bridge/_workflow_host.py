@@ -24,7 +24,7 @@ from actors import (
     gone,
 )
 from temporal_bridge import _wire as wire
-from temporal_bridge._cancel_text import cancel_text
+from temporal_bridge._cancel_text import CancelRequest, cancel_text
 from temporal_bridge._failures import from_failure
 from temporal_bridge._wire import DURABLE, Item
 from temporal_bridge._workflow_children import WorkflowChildren
@@ -86,15 +86,22 @@ class WorkflowHost:
     async def cancel(self, target: PID, by: PID | None, reason: str, deadline: float | None) -> bool:
         """As `Host.cancel`."""
         if target.host != DURABLE:
-            return await self._messages.send(target, Item(wire.CANCEL, [by and str(by), reason, deadline]))
-        # Also without a deadline: the server accepts a cancel for a closed workflow, but no signal.
-        if not await self._messages.send(target, Item(wire.DEADLINE, [deadline])):
+            return await self._messages.send(
+                target, wire.cancel_item(CancelRequest(None if by is None else str(by), reason, deadline))
+            )
+        request = CancelRequest(
+            None if by is None else str(by),
+            reason,
+            deadline,
+            f"{workflow.info().run_id[:8]}-{self._kernel.next_number()}",
+        )
+        if not await self._messages.send(target, wire.announce_item(request)):
             return False
 
         async def cancel() -> bool:
             handle = workflow.get_external_workflow_handle(target.id)
             try:
-                await handle.cancel(reason=cancel_text(by, reason, deadline))
+                await handle.cancel(reason=cancel_text(request))
             except ApplicationError as failure:
                 if failure.type != "ExternalWorkflowExecutionNotFound":
                     raise from_failure(failure) from failure

@@ -77,21 +77,30 @@ class WorkflowWatches:
         else:
             self._ended(target, end, "noconnection", gone(target, "noconnection"))
 
-    def resume_watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """Watch again after the workflow has continued as new."""
+    @property
+    def numbers(self) -> dict[PID, int]:
+        """The numbers by which the nodes of local processes know our watches."""
+        return {target: end.number for target, end in self._ends.items() if target.host != DURABLE}
+
+    def resume_watch(
+        self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], number: int | None = None
+    ) -> None:
+        """Watch again after the workflow has continued as new; under the number of before, which the node knows."""
         end = self._ends.get(target)
         if end is not None:
             end.sinks[ref] = sink
             return
-        end = self._new_end(target, ref, sink)
+        end = self._new_end(target, ref, sink, number)
         if target.host == DURABLE:
             end.task = self._commands.start(self._wait_for(target, end))
         else:
             self._messages.post(target, wire.monitor_item(wire.MONITOR, self._pid, end.number))
             self._hold(target.node)
 
-    def _new_end(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> _End:
-        end = self._ends[target] = _End(self._kernel.next_number(), {ref: sink})
+    def _new_end(
+        self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], number: int | None = None
+    ) -> _End:
+        end = self._ends[target] = _End(number or self._kernel.next_number(), {ref: sink})
         return end
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:

@@ -77,9 +77,15 @@ def history_size() -> int:
 
 
 def should_upgrade() -> bool:
-    """Whether the history has grown so much that the process should `upgrade()`, which starts a new one."""
+    """Whether the history has grown so much that the process should `upgrade()`, which starts a new one.
+
+    It has, when Temporal says so (by default at 4,096 events or 4 MiB), or after 5,000 signals. Not while an upgrade
+    would go on in the old history, because there are children that would end with their parent.
+    """
     _check()
-    return temporal.info().is_continue_as_new_suggested()
+    instance: Any = temporal.instance()
+    upgrade: bool = instance.should_upgrade()
+    return upgrade
 
 
 async def execute(target: Target, *args: Any) -> Any:

@@ -180,7 +180,9 @@ def test_repeated_batches_are_dropped_and_new_ones_never(marks: list[tuple[str, 
     for stream, number in marks:
         assert seen.is_new(Mark(stream, number)) == (number > newest.get(stream, 0))
         newest[stream] = max(newest.get(stream, 0), number)
-    assert seen.snapshot() == newest
+    assert seen.snapshot(2) == newest
+    last = [mark[0] for mark in marks][-1:]  # of the streams heard last
+    assert list(seen.snapshot(1)) == last
     assert seen.is_new(None)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
 
 import actors
 from actors import INVALID, PID, Error, Exit
@@ -16,14 +17,20 @@ from tests.bridging import Outside, outside
 from tests.eventually import eventually
 from tests.workflow_entries import (
     WORKER,
+    answers_later,
     collect_numbers,
+    counts_cancels,
+    ends,
     hoards,
+    keeps_attributes,
     keeps_everything,
+    leaves_a_ticker,
     sends_large,
     stubborn_turns,
     takes_all,
     takes_lengths,
     takes_turns,
+    turns_while_watched,
     upgrades_badly,
     upgrades_with_child,
     waits,
@@ -74,12 +81,117 @@ async def test_upgrade_keeps_monitors_links_names_context_topics_and_events(here
     assert found == {
         "events": sorted([["EXIT", child, "normal"], ["LINK_DOWN", other, "terminated"]]),
         "name": True,
+        "groups": [2, 1, 0],
         "context": {"tenant": "t-1"},
         "topic": "for the listener",
         "inbox": True,
         "pid": pid,
         "suggested": False,
     }
+
+
+@pytest.mark.parametrize("unread", [True, False], ids=["unread", "already read"])
+async def test_call_that_is_open_at_an_upgrade_is_answered_by_the_new_code(
+    here: Outside, unread: bool
+) -> None:
+    """A question that was read is a local variable: the old code hands it on as an argument."""
+    pid = await here.node.spawn(answers_later, unread)
+    first = (await here.describe(pid)).run_id
+
+    async def ask() -> Any:
+        return await actors.call(pid, "ask", "who?", timeout="30s")
+
+    async def body() -> Any:
+        answers = actors.Channel[Any]()
+
+        async def asking() -> None:
+            await answers.send(await ask())
+
+        actors.start_soon(asking)
+        if unread:
+            await eventually(partial(was_asked, here, pid))
+            await actors.send(pid, "go")
+        return await answers.receive()
+
+    payload, answered_in = await here.node.execute(body, on="trio")
+    assert payload == "who?"
+    assert answered_in != first
+
+
+async def was_asked(here: Outside, pid: PID) -> bool:
+    return any("ask" in str(event) for event in await here.history(pid))
+
+
+async def test_monitors_and_links_fire_once_after_many_upgrades(here: Outside) -> None:
+    async def local() -> None:
+        await actors.listen("ready").receive()
+        raise Error("broken", kind="CONFLICT")
+
+    target = await here.node.spawn(local, on="trio")
+    pid = await here.node.spawn(turns_while_watched, target, 20)
+    assert await result(here, pid) == [["EXIT", "LINK_DOWN"], True]
+    exits = [event for event in await here.history(pid) if "@exit" in str(event)]
+    assert len(exits) <= 1  # the node was asked twenty times, and knew that it was the same watch
+
+
+async def test_others_monitor_and_link_a_process_across_its_upgrades(here: Outside) -> None:
+    async def body() -> list[Any]:
+        actors.set_options(trap_links=True)
+        events = actors.events()
+        pid = await actors.spawn(takes_turns, 5, [])
+        await actors.monitor(pid)
+        await actors.link(pid)
+        for number in range(6):
+            await actors.send(pid, "n", number)
+        event = await events.receive()
+        assert isinstance(event, Exit)
+        return [event.reason, event.result.value]
+
+    assert await here.node.execute(body, on="trio") == ["normal", list(range(6))]
+
+
+async def test_timers_of_the_old_code_end_with_it_also_in_the_old_history(here: Outside) -> None:
+    assert await here.node.execute(leaves_a_ticker) < 40
+
+
+async def test_upgrade_keeps_search_attributes_and_memo(here: Outside) -> None:
+    pid = await here.node.spawn(keeps_attributes)
+    first = (await here.describe(pid)).run_id
+
+    async def next_run() -> bool:
+        return (await here.describe(pid)).run_id != first
+
+    await eventually(next_run)
+    found = await here.describe(pid)
+    assert (await here.portal.call(found.memo))["stage"] == "first"
+    assert found.typed_search_attributes[SearchAttributeKey.for_keyword("customer_id")] == "c-1"
+    await here.node.send(pid, "finish")
+
+
+@pytest.mark.parametrize("upgrade", [False, True], ids=["one run", "a run for each"])
+@pytest.mark.parametrize("inside", [False, True], ids=["from outside", "from a workflow"])
+async def test_each_cancel_reaches_events_once(here: Outside, upgrade: bool, inside: bool) -> None:
+    pid = await here.node.spawn(counts_cancels, upgrade, [])
+    for deadline in (None, "50s", None):
+        if inside:
+            assert await here.node.execute(ends, "cancel", pid, deadline)
+        else:
+            assert await here.node.cancel(pid, deadline=deadline, reason="please")
+    found, quiet = await result(here, pid)
+    assert [reason for reason, _, _ in found] == ["please"] * 3
+    assert [deadline for _, _, deadline in found] == [False, True, False]
+    assert all((by is not None) is inside for _, by, _ in found)
+    assert quiet
+
+
+async def test_cancel_by_another_tool_of_temporal_reaches_events_beside_ours(here: Outside) -> None:
+    pid = await here.node.spawn(counts_cancels, False, [])
+    await here.portal.call(partial(here.handle(pid).cancel, reason="stop [by {nonsense}]"))
+    for _ in range(2):
+        assert await here.node.cancel(pid, reason="please")
+    found, quiet = await result(here, pid)
+    assert sorted(found) == sorted([["stop [by {nonsense}]", None, False], *[["please", None, False]] * 2])
+    assert quiet
 
 
 async def test_upgrade_leaves_children_alive_that_may_outlive_their_parent(here: Outside) -> None:
@@ -114,22 +226,34 @@ async def test_deadline_of_a_cancel_holds_across_upgrades(here: Outside) -> None
 
 
 @pytest.mark.timeout(120)
-async def test_no_message_is_lost_doubled_or_late_under_a_stream_across_many_upgrades(here: Outside) -> None:
+async def test_no_message_is_lost_doubled_or_late_under_a_stream_across_a_hundred_upgrades(
+    here: Outside,
+) -> None:
     senders, each = 4, 50
 
     async def send(pid: PID, name: str) -> None:
         for number in range(1, each + 1):
             assert await actors.send(pid, "m", number, name)
 
-    # While a run closes, the server turns messages away, and Temporal's client waits a second before it tries again.
-    pid = await here.node.spawn(takes_all, 20, senders * each)
+    pid = await here.node.spawn(takes_all, 2, senders * each)
     for sender in range(senders):
         await here.node.spawn(send, pid, f"s{sender}", on="trio")
     seen, last = await result(here, pid)
     assert seen == senders * each
     assert last == {f"s{sender}": each for sender in range(senders)}
+    assert len({run async for run in runs(here, pid)}) == senders * each // 2
     first = here.client.get_workflow_handle(pid.id)
     assert (await here.portal.call(first.describe)).status is WorkflowExecutionStatus.COMPLETED
+
+
+async def runs(here: Outside, pid: PID) -> AsyncGenerator[str, None]:
+    """The runs of a process, from the last to the first."""
+    run: str | None = (await here.describe(pid)).run_id
+    while run:
+        yield run
+        handle = here.client.get_workflow_handle(pid.id, run_id=run)
+        first = (await here.portal.call(handle.fetch_history)).events[0]
+        run = first.workflow_execution_started_event_attributes.continued_execution_run_id
 
 
 async def test_ten_thousand_messages_in_flight_take_few_events(here: Outside) -> None:

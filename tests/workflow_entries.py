@@ -376,6 +376,9 @@ async def keeps_everything(child: PID, other: PID, stage: int = 0) -> Any:
         await actors.monitor(child)
         await actors.link(other)
         actors.listen("topic")
+        for _ in range(2):
+            await actors.groups.join("twice")
+        await actors.groups.join("once")
         await actors.upgrade(keeps_everything, child, other, 1)
     await actors.send(child, "linked", actors.self_pid())
     await actors.send(other, "linked", actors.self_pid())
@@ -387,12 +390,86 @@ async def keeps_everything(child: PID, other: PID, stage: int = 0) -> Any:
     return {
         "events": sorted(found),
         "name": await actors.names.lookup("me") == actors.self_pid(),
+        "groups": [
+            (await actors.groups.members(group)).count(actors.self_pid())
+            for group in ("twice", "once", "none")
+        ],
         "context": actors.context.all(),
         "topic": await actors.listen("topic").receive(),
         "inbox": inbox.channel is None,
         "pid": actors.self_pid(),
         "suggested": workflow.should_upgrade(),
     }
+
+
+@wf.process(worker=WORKER)
+async def answers_later(unread: bool, question: actors.Message | None = None) -> None:
+    """Is called by the old code, and answers by the new: a question that nobody has read, or one that was read."""
+    if question is None and not unread:
+        question = await actors.listen("ask", messages=True).receive()
+        await actors.upgrade(answers_later, False, question)
+    if question is None:
+        await actors.listen("go").receive()
+        await actors.upgrade(answers_now)
+    assert question is not None
+    await actors.reply(question, [question.payload, workflow.info().run_id])
+
+
+@wf.process(worker=WORKER)
+async def answers_now() -> None:
+    question = await actors.listen("ask", messages=True).receive()
+    await actors.reply(question, [question.payload, workflow.info().run_id])
+
+
+@wf.process(worker=WORKER)
+async def turns_while_watched(target: PID, turns: int) -> Any:
+    """Monitors and links once, upgrades many times, and tells what came when the target has ended."""
+    if turns == 20:
+        actors.set_options(trap_links=True)
+        actors.events()
+        await actors.monitor(target)
+        await actors.link(target)
+    if turns:
+        await actors.upgrade(turns_while_watched, target, turns - 1)
+    await actors.send(target, "ready", actors.self_pid())
+    found = [(await actors.events().receive()).kind for _ in range(2)]
+    picked = await select(actors.events(), actors.after("300ms"))
+    return [sorted(found), picked.channel is not actors.events()]
+
+
+@wf.process(worker=WORKER)
+async def leaves_a_ticker(stage: int = 0) -> Any:
+    """The new code, in the old history because of the child, has no timer of the old one."""
+    if stage == 0:
+        await actors.spawn(waits)
+        actors.every("5ms")
+        actors.after("1h")
+        await actors.upgrade(leaves_a_ticker, 1)
+    await actors.sleep("200ms")
+    return workflow.history_length()
+
+
+@wf.process(worker=WORKER)
+async def keeps_attributes(stage: int = 0) -> Any:
+    if stage == 0:
+        workflow.attrs(search={"customer_id": "c-1"}, memo={"stage": "first"})
+        await actors.upgrade(keeps_attributes, 1)
+    await actors.listen("finish").receive()
+
+
+@wf.process(worker=WORKER)
+async def counts_cancels(upgrade: bool, found: list[Any]) -> Any:
+    """Takes requests to stop as events, and upgrades after each if told to; gives all when the third has come."""
+    event = await actors.events().receive()
+    assert isinstance(event, actors.Cancel)
+    found = [*found, [event.reason, event.pid, event.deadline is not None]]
+    if len(found) == 3:
+        picked = await select(actors.events(), actors.after("300ms"))
+        return [found, picked.channel is not actors.events()]
+    await actors.send(actors.self_pid(), "told", len(found))
+    if upgrade:
+        await actors.upgrade(counts_cancels, upgrade, found)
+    return await counts_cancels(upgrade, found)
 
 
 @wf.process(worker=WORKER)

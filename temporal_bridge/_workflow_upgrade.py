@@ -1,0 +1,69 @@
+"""Upgrades of a durable process: what one run hands to the next, so that nobody notices that there is a new history.
+
+What the old code held in its own hands ends with it: tasks, channels, the timers of `after` and `every`, the calls of
+others that it had under way. What is the process's own goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
+
+from actors import Kernel, Message, Options, Process, exit_sink
+from temporal_bridge import _wire as wire
+from temporal_bridge._wire import Item
+from temporal_bridge._workflow_watches import WorkflowWatches
+
+
+def carry(kernel: Kernel, process: Process, watches: WorkflowWatches) -> dict[str, Any]:
+    """What a process has, to be written. It keeps it: the run that follows may be refused."""
+    mailbox = process.mailbox
+    listeners = mailbox.listeners or {}
+    unread: list[Message] = []
+    for channel in (mailbox.inbox, *listeners.values()):
+        held: list[Message] = channel.remove(lambda _: True)
+        channel.refill(held)
+        unread += held
+    unread.sort(key=attrgetter("arrival"))
+    events = [] if process.events is None else process.events.remove(lambda _: True)
+    for event in events:
+        process.put_event(event)
+    return {
+        "messages": [list(wire.message_item(message)) for message in unread],
+        "listeners": {topic: channel.messages for topic, channel in listeners.items() if not channel.closed},
+        "names": sorted(process.names or ()),
+        "groups": kernel.groups.joined(process.pid),
+        "events": events,
+        "events_opened": process.events_opened,
+        "trap_links": process.options.trap_links,
+        "links": list(process.links or ()),
+        "monitors": dict(process.monitors or {}),
+        "watches": watches.numbers,
+        "numbers": kernel.next_number(),
+    }
+
+
+def take_up(kernel: Kernel, process: Process, watches: WorkflowWatches, carried: Mapping[str, Any]) -> None:
+    """Give a new process what `carry` has written."""
+    process.options = Options(trap_links=carried["trap_links"])
+    process.events_opened = carried["events_opened"]
+    for topic, messages in carried["listeners"].items():
+        process.mailbox.listen(topic, messages)
+    for name in carried["names"]:
+        kernel.names.register(name, process)
+    for group, count in carried.get("groups", {}).items():
+        for _ in range(count):
+            kernel.groups.join(group, process.pid)
+    for item in carried["messages"]:
+        process.mailbox.deliver(wire.item_message(Item(*item)))
+    kernel.skip_numbers(carried["numbers"])
+    for event in carried["events"]:
+        process.put_event(event)
+    process.monitors = dict(carried["monitors"])
+    numbers: Mapping[Any, int] = carried.get("watches", {})
+    for ref, pid in process.monitors.items():
+        watches.resume_watch(pid, ref, exit_sink(process), numbers.get(pid))
+    process.links = dict.fromkeys(carried["links"])
+    for pid in process.links:
+        watches.resume_link(pid, process.pid)
