@@ -27,7 +27,7 @@ class Entry:
     """A function with an id, and what was declared about it.
 
     `worker` is the entry id of the worker it runs on unless the spawn says otherwise; `name` its type name on the
-    Temporal server.
+    Temporal server; `place` the file and line of a manifest that declares it.
     """
 
     id: str
@@ -38,6 +38,7 @@ class Entry:
     local: bool = False
     activity: bool = False
     on_crash: Literal["fail", "suspend"] = "fail"
+    place: str = attrs.field(default="", eq=False)
 
     @property
     def source(self) -> str:
@@ -47,6 +48,12 @@ class Entry:
 
 _entries: dict[str, Entry] = {}
 _renamed: dict[str, str] = {}
+_by_source: dict[str, str] = {}
+
+
+def entries() -> list[Entry]:
+    """All entries that are declared, in code or in a manifest, by id."""
+    return [_entries[entry_id] for entry_id in sorted(_entries)]
 
 
 class Namespace:
@@ -163,27 +170,59 @@ class Namespace:
         return f"{self.name}:{function.__name__}"
 
     def _declare(self, entry: Entry, function: F) -> F:
+        self.add(entry)
+        return function
+
+    def add(self, entry: Entry) -> None:
+        """Put an entry into this namespace and into the registry: for those who read declarations from elsewhere.
+
+        Raises:
+            Error: kind ALREADY_EXISTS, naming both places, when its id is declared as something else.
+        """
+        if not isinstance(entry, Entry):
+            raise invalid("entry", entry, "an actors.Entry")
         known = _entries.get(entry.id)
         if known is None or known.source != entry.source:
             if known is not None and not _is_main(known, entry):
                 raise Error(
-                    f"entry={entry.id!r} is declared twice, by {known.source} and {entry.source}:"
+                    f"entry={entry.id!r} is declared twice, by {_origin(known)} and {_origin(entry)}:"
                     " rename one of the functions or its namespace",
                     kind=ALREADY_EXISTS,
                 )
             _entries[entry.id] = entry
             if entry.name is not None:
                 _renamed[entry.name] = entry.id
+            if entry.place:
+                _by_source[entry.source] = entry.id
+        elif (known.place or entry.place) and known != attrs.evolve(entry, function=known.function):
+            raise Error(
+                f"entry={entry.id!r} is declared in different ways, by {_origin(known)} and {_origin(entry)}:"
+                " make them the same, or remove one",
+                kind=ALREADY_EXISTS,
+            )
         # A module that is imported again, as Temporal's sandbox does, declares the same entry for its own copy.
         self._declared[entry.id] = entry
-        setattr(function, _MARK, entry)
-        return function
+        if not entry.place or not hasattr(entry.function, _MARK):
+            _mark(entry)
+
+
+def _mark(entry: Entry) -> None:
+    """Let the function itself be spawned or called as the entry; a built-in one of a manifest takes no mark."""
+    if not entry.place or isinstance(entry.function, FunctionType):
+        setattr(entry.function, _MARK, entry)
 
 
 def _is_main(known: Entry, entry: Entry) -> bool:
     """Whether one module declares an entry twice because it also runs as the program (`python -m`)."""
     modules = {known.function.__module__, entry.function.__module__}
     return "__main__" in modules and known.source.split(":")[1] == entry.source.split(":")[1]
+
+
+def _origin(entry: Entry) -> str:
+    if entry.place:
+        return f"{entry.place} ({entry.source})"
+    code = getattr(entry.function, "__code__", None)
+    return entry.source if code is None else f"{entry.source} (line {code.co_firstlineno})"
 
 
 def _check_worker(worker: str | None) -> None:
@@ -224,7 +263,7 @@ def process_entry(target: Target, name: str = "target") -> Entry:
             if kept is not None and kept.function is target:
                 return kept
             check_async(target, name)
-            kept = target.__dict__[_KEPT] = _anonymous(target)
+            kept = target.__dict__[_KEPT] = _of_source(target)
             return kept
         check_async(target, name)
         return _anonymous(cast("Callable[..., Any]", target))
@@ -242,7 +281,17 @@ def function_entry(target: Callable[..., Any] | str, name: str = "function") -> 
         return entry
     if not callable(target):
         raise invalid(name, target, "a function, or the id of an entry")
-    return _anonymous(target)
+    return _of_source(target)
+
+
+def _of_source(function: Callable[..., Any]) -> Entry:
+    """The entry that was declared for a function by its module and name, as a manifest does, else one without an id.
+
+    Code that is imported again, as Temporal's sandbox does, has no mark of it.
+    """
+    anonymous = _anonymous(function)
+    known = _by_source.get(anonymous.source)
+    return anonymous if known is None else _entries[known]
 
 
 def _anonymous(function: Callable[..., Any]) -> Entry:

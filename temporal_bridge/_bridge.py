@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
+from typing import Any
 
 import temporalio.worker
 import trio
@@ -16,7 +17,7 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
 )
 
-from actors import CONFLICT, Error, Kernel, Node, invalid, seconds
+from actors import CONFLICT, Error, Kernel, Node, invalid
 from temporal_bridge._activities import Activities
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
@@ -199,19 +200,18 @@ async def _worker(
     client: Client, served: FunctionActivity, activities: Activities
 ) -> temporalio.worker.Worker:
     worker = served.worker
+    settings: dict[str, Any] = {
+        "default_heartbeat_throttle_interval": _THROTTLE,
+        "max_heartbeat_throttle_interval": _THROTTLE,
+        **worker.settings(),
+    }
     return temporalio.worker.Worker(
         client,
         task_queue=worker.task_queue,
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
         workflow_runner=workflow_runner(worker.sandbox),
-        max_cached_workflows=worker.max_cached_workflows,
-        max_concurrent_activities=worker.max_concurrent_activities,
-        default_heartbeat_throttle_interval=_THROTTLE,
-        max_heartbeat_throttle_interval=_THROTTLE,
-        graceful_shutdown_timeout=timedelta(
-            seconds=seconds(worker.graceful_shutdown_timeout, "graceful_shutdown_timeout")
-        ),
+        **settings,
     )
 
 

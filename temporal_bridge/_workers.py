@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from actors import CONFLICT, Duration, Entry, Error, Namespace, invalid, seconds
+from actors import CONFLICT, Duration, Entry, Error, Namespace, invalid
+from temporal_bridge._worker_options import count, flag, length, worker_settings
 
 known: dict[str, Worker] = {}
 """The workers of this program's open bridges, by entry id: where a spawn `on=` one of them goes."""
@@ -41,6 +42,8 @@ class Worker:
         max_cached_workflows: how many durable processes are kept in memory between their tasks.
         max_concurrent_activities: how many functions run at once.
         graceful_shutdown_timeout: how long functions may go on when the worker stops, before they are cancelled.
+        options: of Temporal's worker, such as `max_concurrent_workflow_tasks`, `workflow_task_pollers`, `versioning`
+            and `tuner`; the error for one that is not known lists them all.
 
     Raises:
         Error: kind INVALID, when an argument is not of that form.
@@ -54,6 +57,7 @@ class Worker:
     max_cached_workflows: int = 1000
     max_concurrent_activities: int = 100
     graceful_shutdown_timeout: Duration = "2s"
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.id, str) or ":" not in self.id:
@@ -61,25 +65,31 @@ class Worker:
         if not isinstance(self.task_queue, str) or not self.task_queue:
             raise invalid("task_queue", self.task_queue, "a non-empty string")
         for name in ("run", "sandbox"):
-            if not isinstance(getattr(self, name), bool):
-                raise invalid(name, getattr(self, name), "True or False")
-        _check_count("max_cached_workflows", self.max_cached_workflows, 0)
-        _check_count("max_concurrent_activities", self.max_concurrent_activities, 1)
-        seconds(self.graceful_shutdown_timeout, "graceful_shutdown_timeout")
+            flag(getattr(self, name), name)
+        self.settings()
         if self.run and self.sandbox:
             for entry in self.declared():
                 if entry.kind == "process" and not entry.activity:
                     check_importable(entry)
 
+    def settings(self) -> dict[str, Any]:
+        """The keyword arguments for Temporal's worker that this one decides."""
+        if not isinstance(self.options, Mapping):
+            raise invalid("options", self.options, 'a table such as {"max_concurrent_workflow_tasks": 50}')
+        settings = worker_settings(self.options)
+        activities = count(self.max_concurrent_activities, "max_concurrent_activities")
+        if "tuner" not in settings:
+            settings["max_concurrent_activities"] = activities
+        settings["max_cached_workflows"] = count(self.max_cached_workflows, "max_cached_workflows", 0)
+        settings["graceful_shutdown_timeout"] = length(
+            self.graceful_shutdown_timeout, "graceful_shutdown_timeout"
+        )
+        return settings
+
     def declared(self) -> Iterable[Entry]:
         """The entries of its namespaces."""
         for namespace in self.entries:
             yield from namespace
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise invalid(name, value, f"a whole number of {least} or more")
 
 
 def check_importable(entry: Entry) -> None:

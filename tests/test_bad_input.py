@@ -240,8 +240,10 @@ case("Error.wrap(cause)", lambda cause: actors.Error.wrap(cause, "text"), 1, Non
 case("Error.wrap(message)", lambda message: actors.Error.wrap(ValueError(), message), 1, None)
 case("Error.of(exception)", lambda exception: actors.Error.of(exception), 1, None, "text", ValueError)
 
+case("Namespace.add(entry)", lambda entry: actors.Namespace("bad").add(entry), None, "app:order", len)
 case("Node(name)", lambda name: Node(name), *NO_NAME, "a@b", "a|b", "{a}")
 case("Node(shutdown_timeout)", lambda value: Node(shutdown_timeout=value), *NO_DURATION, None)
+case("Node(control)", lambda value: Node(control=value), None, 1, "yes")
 case("Node.spawner(name)", lambda name: given.node.spawner(name=name), "", 1)
 case("Node.spawner(on)", lambda on: given.node.spawner(on=on), "", 1)
 case("Node.spawner(context)", lambda context: given.node.spawner(context=context), 1, "text", {1: 2})
