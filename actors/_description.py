@@ -45,8 +45,9 @@ class Description:
 class Statistics:
     """Counts since the node started: `exits` by reason, `messages` that mailboxes took, and what others count.
 
-    `counters` has `restarts` by supervisors; with a bridge `batches` that went to Temporal and the `batched` messages
-    in them. A name that is missing was not counted yet.
+    `counters` has `restarts` by supervisors; with a bridge `batches` that went to Temporal and the `batched_messages`
+    in them. A name that is missing was not counted yet. `gauges` has the `calls` that wait for their reply, and with a
+    bridge the `outbox_messages` that wait for their batch.
     """
 
     processes: int
@@ -56,6 +57,7 @@ class Statistics:
     names: int
     messages: int = 0
     counters: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    gauges: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 
 def describe_process(process: Process) -> Description:

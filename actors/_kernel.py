@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from actors import _relations as relations
@@ -40,7 +40,9 @@ class Kernel:
     Local processes run on `schedulers`, by the name that `on=` gives; `spawners` start those that run elsewhere, by
     that name too. PIDs that are not in the table are answered for by `routes`, by their host; those of the
     `neighbours`, the nodes of the same program, by these; local ones of other programs by `elsewhere`.
-    `monitors_children` has every spawn monitored. `counters` are counted up by whoever has something to count.
+    `monitors_children` has every spawn monitored. `counters` are counted up by whoever has something to count,
+    `gauges` are asked for how much there is of something, and `expositions` for figures in Prometheus' text; that is
+    None while nobody wants them.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Kernel:
         self.dead_letters = DeadLetters()
         self.tracing: Tracing | None = None
         self.counters: Counter[str] = Counter()
+        self.gauges: dict[str, Callable[[], int]] = {"calls": lambda: self.calls.waiting}
+        self.expositions: list[Callable[[], Awaitable[bytes]]] | None = None
         self.monitors_children = False
         self.closing = False
         self.on_end: Callable[[Process], None] | None = None
@@ -426,4 +430,5 @@ class Kernel:
             len(self.names),
             self._accepted + sum(process.mailbox.accepted for process in self.table.values()),
             dict(self.counters),
+            {name: ask() for name, ask in self.gauges.items()},
         )

@@ -28,6 +28,7 @@ from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
+from temporal_bridge._sdk_metrics import SDKMetrics
 from temporal_bridge._tracing import tracing_interceptors
 from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
@@ -108,7 +109,8 @@ class TemporalBridge:
             else:
                 self.address = config.address
             portal = await stack.enter_async_context(Portal())
-            client = await portal.call(self._connect, config)
+            metrics = SDKMetrics() if kernel.expositions is not None else None
+            client = await portal.call(self._connect, config, metrics)
             nursery = await stack.enter_async_context(trio.open_nursery())
             host = TemporalHost(kernel, client, portal, nursery)
             nodes = NodesHost(kernel, client, portal, nursery)
@@ -121,6 +123,9 @@ class TemporalBridge:
                 *[await portal.call(_watch_worker, client, worker.task_queue, activities) for worker in here],
             ]
             self._attach(kernel, host, nodes)
+            if metrics is not None and kernel.expositions is not None:
+                kernel.expositions.append(metrics.read)
+                stack.callback(kernel.expositions.remove, metrics.read)
             try:
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
@@ -140,7 +145,7 @@ class TemporalBridge:
         if own is not None:
             raise own
 
-    async def _connect(self, config: TemporalClient) -> Client:
+    async def _connect(self, config: TemporalClient, metrics: SDKMetrics | None) -> Client:
         converter = MsgpackConverter if config.converter == "msgpack" else JSONConverter
         # What a codec hides it is to hide in the messages of errors too.
         failures = DefaultFailureConverterWithEncodedAttributes if config.codec else DefaultFailureConverter
@@ -153,17 +158,19 @@ class TemporalBridge:
                 payload_codec=config.codec,
                 failure_converter_class=failures,
             ),
-            runtime=shared_runtime(),
+            runtime=shared_runtime() if metrics is None else metrics.runtime,
         )
 
     def _attach(self, kernel: Kernel, host: TemporalHost, nodes: NodesHost) -> None:
         kernel.routes[DURABLE] = host
         kernel.elsewhere = nodes
+        kernel.gauges["outbox_messages"] = lambda: host.waiting() + nodes.waiting()
         for worker in self._workers:
             kernel.spawners[worker.id] = host.spawner(worker.task_queue)
 
     def _detach(self, kernel: Kernel) -> None:
         kernel.elsewhere = None
+        del kernel.gauges["outbox_messages"]
         for worker in self._workers:
             kernel.spawners.pop(worker.id, None)
 

@@ -18,7 +18,14 @@ from temporalio.client import Client, Interceptor
 from temporalio.common import HeaderCodecBehavior
 from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.envconfig import ClientConfigProfile, ClientConfigTLS
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from actors import (
@@ -344,14 +351,19 @@ def shared_runtime() -> Runtime:
     with _runtime_lock:
         pid = os.getpid()  # its threads do not come along in a fork, so a child needs its own
         if pid not in _runtimes:
-            forwarding = LogForwardingConfig(
-                logging.getLogger("everproc.temporal"), append_target_to_name=False
-            )
-            levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
-            _runtimes[pid] = Runtime(
-                telemetry=TelemetryConfig(logging=LoggingConfig(filter=levels, forwarding=forwarding))
-            )
+            _runtimes[pid] = new_runtime()
         return _runtimes[pid]
+
+
+def new_runtime(metrics: PrometheusConfig | None = None) -> Runtime:
+    """A runtime of the SDK whose log goes where it should; with `metrics` it serves its figures over HTTP."""
+    forwarding = LogForwardingConfig(logging.getLogger("everproc.temporal"), append_target_to_name=False)
+    levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(
+        telemetry=TelemetryConfig(
+            logging=LoggingConfig(filter=levels, forwarding=forwarding), metrics=metrics
+        )
+    )
 
 
 def _load_profile(config: TemporalClient, environ: Mapping[str, str]) -> ClientConfigProfile:

@@ -201,11 +201,16 @@ class TemporalHost:
             )
         return outbox
 
+    def waiting(self) -> int:
+        """How many messages wait for their batch."""
+        return sum(outbox.waiting for outbox in self._outboxes.values())
+
     def _forget_outbox(self, target: PID) -> None:
         del self._outboxes[target]
 
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         signal = wire.signal_of(items, mark)
+        self._kernel.counters.update(batches=1, batched_messages=len(items))
         return await ask_about(
             self._portal, f"sending {signal.name!r} to {target}", send_signal, self._client, target.id, signal
         )

@@ -95,10 +95,15 @@ class NodesHost:
             outbox = self._outboxes[node] = Outbox(transmit, run_soon, lambda: self._forget_outbox(node))
         return outbox
 
+    def waiting(self) -> int:
+        """How many messages wait for their batch."""
+        return sum(outbox.waiting for outbox in self._outboxes.values())
+
     def _forget_outbox(self, node: str) -> None:
         del self._outboxes[node]
 
     async def _deliver(self, node: str, mark: Mark, items: list[Item]) -> list[bool]:
+        self._kernel.counters.update(batches=1, batched_messages=len(items))
         taken = await self._run(
             f"sending to node {node}",
             wire.DELIVER,

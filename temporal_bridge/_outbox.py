@@ -78,6 +78,11 @@ class Outbox:
         """Add an item, and let it go without waiting; `failed` is called if it was not accepted."""
         self._add(_Waiting(item, size, None if failed is None else _Failed(failed)))
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait for their batch."""
+        return len(self._waiting)
+
     async def drain(self) -> None:
         """Wait until nothing is on its way."""
         if self._busy:

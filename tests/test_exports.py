@@ -34,6 +34,7 @@ SUBMODULES = {
         "info",
         "start",
     ],
+    "metrics": ["NodeCollector", "endpoint"],
     "spans": ["Attributes", "LiveSpans", "Span", "SpanTracing", "Spans", "carried", "carrier_of"],
     "telemetry": ["annotate_logs", "trace"],
     "groups": ["broadcast", "join", "leave", "members", "monitor"],
