@@ -25,6 +25,10 @@ class _Late(NamedTuple):
     timeout: float
 
 
+_Answer = _Reply | _Late | Exit | Error
+"""How a call may end; an `Error` is that of its way."""
+
+
 class Calls:
     """The calls that processes of one kernel make, and code outside any process through it.
 
@@ -33,7 +37,7 @@ class Calls:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._waiting: dict[int, Queue[_Reply | _Late | Exit]] = {}
+        self._waiting: dict[int, Queue[_Answer]] = {}
 
     async def make(
         self, clock: Scheduler, sender: PID | None, dest: Dest, topic: str, payload: Any, timeout: float
@@ -43,21 +47,17 @@ class Calls:
         target = kernel.find(dest)
         pid = target.pid if isinstance(target, Process) else target
         if sender == pid:
-            raise Error(
-                "a process cannot call itself: it would wait for itself",
-                kind=INVALID,
-                details={"reason": "calling_self"},
-            )
-        answers: Queue[_Reply | _Late | Exit] = Queue()
+            raise Error("a process cannot call itself: it would wait for itself", kind=INVALID)
+        answers: Queue[_Answer] = Queue()
         number = kernel.next_number()
         here = sender or kernel.pid
         ref = MonitorRef(here, kernel.next_number())
         self._waiting[number] = answers
         timer = clock.call_later(timeout, lambda: answers.put(_Late(timeout)))
         try:
-            await kernel.watch(pid, ref, answers.put)
             message = Message(topic, payload, sender, ReplyTo(here, number))
-            if not await kernel.send(pid, message) and isinstance(target, Process) and target.alive:
+            taken = await kernel.call(pid, message, ref, answers.put)
+            if not taken and isinstance(target, Process) and target.alive:
                 raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
             answer = await answers.receive()
         finally:
@@ -66,6 +66,8 @@ class Calls:
             kernel.unwatch(pid, ref)
         if isinstance(answer, _Reply):
             return answer.payload
+        if isinstance(answer, Error):
+            raise answer
         raise _late(pid, topic, answer.timeout) if isinstance(answer, _Late) else _failed(answer, topic)
 
     @property
@@ -80,6 +82,12 @@ class Calls:
             return False
         answers.put(_Reply(payload))
         return True
+
+    def fail(self, call: int, error: Error) -> None:
+        """A call was refused, or could not be brought to its target."""
+        answers = self._waiting.get(call)
+        if answers is not None:
+            answers.put(error)
 
 
 class TracedCalls(Calls):

@@ -43,6 +43,16 @@ class Host(Protocol):
         """Accept a message; messages of one sender stay in order. False when the target is known not to exist."""
         ...
 
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """Bring a call, after what its caller has sent before, and call `sink` with the exit if the target ends.
+
+        The reply comes by `Kernel.receive_reply`, or `Kernel.fail_call`. `unwatch` says that nobody waits any more.
+        A host without a better way sends the message and watches: `Kernel.call_by_message`.
+        """
+        ...
+
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """Bring the answer to a call to the process that made it."""
         ...

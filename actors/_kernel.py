@@ -218,6 +218,22 @@ class Kernel:
             self.dead_letters.add(target, message)
         return taken
 
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """Bring a call to a process, and call `sink` with its exit if it ends; until `unwatch`."""
+        host = None if isinstance(self.find(target), Process) else self.route(target)
+        if host is None:
+            return await self.call_by_message(target, message, ref, sink)
+        return await host.call(target, message, ref, sink)
+
+    async def call_by_message(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """`call`, by a watch and a message like any other."""
+        await self.watch(target, ref, sink)
+        return await self.send(target, message)
+
     async def reply(self, to: ReplyTo, payload: Any) -> bool:
         """Bring the answer to a call home; False when nobody waits for it any more."""
         for kernel in (self, self.neighbours.get(to.pid.node)):
@@ -237,6 +253,10 @@ class Kernel:
     def cause(self, dest: PID, message: Message) -> Carrier | None:
         """What travels with a message that leaves for elsewhere, if causes are followed."""
         return None if self.tracing is None else self.tracing.sent(dest, message)
+
+    def fail_call(self, call: int, error: Error) -> None:
+        """A call was refused by its target, or could not be brought there: its caller gets the error."""
+        self.calls.fail(call, error)
 
     # Monitors
 

@@ -175,8 +175,13 @@ def asks(n: int, count: int) -> tuple[float, int]:
     async def measure() -> float:
         local = await actors.spawn(echo, on="trio")
         start = perf_counter()
-        events.append(await actors.execute(asking, local, count, n))
-        return perf_counter() - start
+        pid = await actors.spawn_monitored(asking, local, count, n)
+        event = await actors.events().receive()
+        elapsed = perf_counter() - start
+        assert isinstance(event, actors.Exit)
+        event.result.unwrap()
+        events.append((await actors.describe(pid)).details["history_length"])
+        return elapsed
 
     return measured(measure), events[0]
 
@@ -192,7 +197,7 @@ def raw_local_activity(n: int, seconds: float) -> float:
 
 def events_per_message(n: int, seconds: float) -> float:
     count = 200
-    return asks(n, count)[1] / count
+    return (asks(n, 2 * count)[1] - asks(n, count)[1]) / count
 
 
 # Watching

@@ -21,6 +21,7 @@ from actors import (
     Result,
 )
 from temporal_bridge import _wire as wire
+from temporal_bridge._callers import Answer, Delivery
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
@@ -54,16 +55,33 @@ class Activities:
         return [self.deliver, self.watch, self.terminate_workflow]
 
     @activity.defn(name=wire.DELIVER)
-    async def deliver(self, node: str, mark: list[Any], items: list[list[Any]]) -> list[bool] | None:
-        """Bring a batch to processes of a node: for each item whether it was taken; None if the node is not here."""
+    async def deliver(
+        self, node: str, mark: list[Any], items: list[list[Any]], seen: int = 0
+    ) -> list[bool | Answer] | None:
+        """Bring a batch to processes of a node: for each item whether it was taken; None if the node is not here.
+
+        For a call its answer, if it is ready at once and the caller has `seen` the last batch that was sent to it.
+        """
         kernel = self._kernel_of(node)
         if kernel is None:
             return None
-        return await self._portal.in_trio(self._deliver, kernel, Mark(*mark), [Item(*item) for item in items])
+        return await self._portal.in_trio(
+            self._deliver, kernel, Mark(*mark), [Item(*item) for item in items], seen
+        )
 
-    async def _deliver(self, kernel: Kernel, mark: Mark, items: list[Item]) -> list[bool]:
-        fresh = self._received.fresh(mark, items)
-        return [not new or await self._receive(kernel, item) for item, new in zip(items, fresh, strict=True)]
+    async def _deliver(self, kernel: Kernel, mark: Mark, items: list[Item], seen: int) -> list[bool | Answer]:
+        host = kernel.routes.get(DURABLE)  # the node's own: its processes answer by it
+        callers = host.callers if isinstance(host, TemporalHost) else self._host.callers
+        delivery = Delivery(seen)
+        calls = [wire.call_of(item) for item in items]
+        taken: list[bool] = []
+        for item, call, new in zip(items, calls, self._received.fresh(mark, items), strict=True):
+            if new and call is not None:
+                await callers.begin(call, PID.parse(item.target or ""), delivery)
+            taken.append(not new or await self._receive(kernel, item))
+            if call is not None and not taken[-1]:
+                callers.refused(call, item.topic)
+        return await callers.answers(delivery, calls, taken)
 
     async def _receive(self, kernel: Kernel, item: Item) -> bool:
         assert item.target is not None
@@ -74,6 +92,7 @@ class Activities:
                 await self._monitors.add(kernel, target, by, number)
             else:
                 self._monitors.remove(kernel, target, by, number)
+                self._host.callers.forget(wire.Call(by, number))
             return True
         taken = receive(kernel, target, item)
         if item.topic == wire.LINK and taken:

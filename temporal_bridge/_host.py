@@ -37,6 +37,7 @@ from actors import (
     invalid,
 )
 from temporal_bridge import _wire as wire
+from temporal_bridge._callers import Callers
 from temporal_bridge._cancel_text import CancelRequest, cancel_text
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
@@ -55,6 +56,9 @@ log = logging.getLogger("everproc.bridge")
 _ANSWERED = timedelta(seconds=2)
 """How long a worker may take to answer for a process that is described."""
 
+_MOST_SENT = 65536
+"""For how many durable processes it is remembered which batch to them was the last."""
+
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
 
@@ -71,6 +75,9 @@ class TemporalHost:
         self._starts = trio.CapacityLimiter(_MOST_STARTS)
         self._outboxes: dict[PID, Outbox] = {}
         self._numbers = count(1)  # of batches: they go up for each destination, which is all that counts
+        self._sent: dict[PID, int] = {}  # the last of each, that sent longest ago first
+        self._sent_longest_ago = 0  # the last of those that are not remembered any more
+        self.callers = Callers(kernel, self._converter, self._last_sent, self.bring_exit)
         self._links: dict[tuple[PID, PID], MonitorRef] = {}
         self._awaited: dict[PID, MonitorRef] = {}  # whose cancel waits for their end, as their spawn asked
         self.watches = Watches(client, portal, nursery)
@@ -179,9 +186,17 @@ class TemporalHost:
         size = payload_size(self._converter, item.values, f"message {item.topic!r}")
         return await self._outbox(target).send(item, size)
 
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """As `Host.call`."""
+        return await self._kernel.call_by_message(target, message, ref, sink)
+
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
         size = payload_size(self._converter, [payload], f"the reply to {target}")
+        if self.callers.reply(wire.Call(target, call), payload, size):
+            return True
         return await self._outbox(target).send(wire.reply_item(call, payload), size)
 
     def _outbox(self, target: PID) -> Outbox:
@@ -190,8 +205,9 @@ class TemporalHost:
         if outbox is None:
 
             async def transmit(items: list[Item]) -> list[bool]:
-                taken = await self._transmit(target, items, Mark(self._kernel.name, next(self._numbers)))
-                return [taken] * len(items)
+                number = next(self._numbers)
+                self._note_sent(target, number)
+                return [await self._transmit(target, items, Mark(self._kernel.name, number))] * len(items)
 
             def run_soon(run: Callable[[], Awaitable[None]]) -> None:
                 self._nursery.start_soon(run)
@@ -207,6 +223,16 @@ class TemporalHost:
 
     def _forget_outbox(self, target: PID) -> None:
         del self._outboxes[target]
+
+    def _note_sent(self, target: PID, number: int) -> None:
+        self._sent.pop(target, None)
+        self._sent[target] = number
+        if len(self._sent) > _MOST_SENT:
+            self._sent_longest_ago = self._sent.pop(next(iter(self._sent)))
+
+    def _last_sent(self, target: PID) -> int | None:
+        """The number of the last batch to a process, or one that is later; None while something is on its way."""
+        return None if target in self._outboxes else self._sent.get(target, self._sent_longest_ago)
 
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         signal = wire.signal_of(items, mark)

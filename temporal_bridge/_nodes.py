@@ -65,6 +65,12 @@ class NodesHost:
         """As `Host.send`."""
         return await self._to(target, wire.message_item(message, self._kernel.cause(target, message)))
 
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """As `Host.call`."""
+        return await self._kernel.call_by_message(target, message, ref, sink)
+
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
         return await self._to(target, wire.reply_item(call, payload))

@@ -33,6 +33,7 @@ DEADLINE: Final = "@deadline"
 MONITOR: Final = "@monitor"
 UNMONITOR: Final = "@unmonitor"
 EXIT: Final = "@exit"
+REFUSED: Final = "@refused"
 
 DESCRIBE: Final = "@describe"
 """The query that asks a durable process what can be seen of it."""
@@ -62,11 +63,19 @@ class Item(NamedTuple):
     values: list[Any]
     sender: str | None = None
     call: list[Any] | None = None
-    """Where a call wants its reply: the PID's text and the number of the call."""
+    """Where a call wants its reply: the PID's text and the number of the call. A third entry, in a delivery to a node,
+    says that the node is to watch the target for the caller, and may answer at once."""
     target: str | None = None
     """For whom it is, in a delivery to a node; a signal is for its workflow."""
     cause: Mapping[str, str] | None = None
     """The cause of a traced message. Not part of what it is: a replay may see another."""
+
+
+class Call(NamedTuple):
+    """A durable process's call to a local one, whose node answers by it, and tells of the target's end."""
+
+    caller: PID
+    number: int
 
 
 class Mark(NamedTuple):
@@ -114,6 +123,14 @@ def item_message(item: Item) -> Message:
     sender = None if item.sender is None else PID.parse(item.sender)
     reply_to = None if item.call is None else ReplyTo(PID.parse(item.call[0]), item.call[1])
     return Message(item.topic, payload, sender, reply_to)
+
+
+def call_of(item: Item) -> Call | None:
+    """The call whose target the node is to watch for its caller."""
+    if item.call is None or len(item.call) < 3:
+        return None
+    caller, number, *_ = item.call
+    return Call(PID.parse(caller), number)
 
 
 def reply_item(call: int, payload: Any) -> Item:
@@ -232,6 +249,10 @@ class Seen:
     def snapshot(self, most: int) -> dict[str, int]:
         """The last numbers of the streams used last, to go on with elsewhere."""
         return dict(list(self._last.items())[-most:])
+
+    def last(self, stream: str) -> int:
+        """The number of the last batch of a stream that has come; 0 before the first."""
+        return self._last.get(stream, 0)
 
 
 class _Stream:

@@ -92,7 +92,9 @@ class DurableProcess:
         self._pid = PID(info.namespace, DURABLE, info.workflow_id)
         self._scheduler = WorkflowScheduler()
         self._kernel = _WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
-        self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._wake)
+        carried: Mapping[str, Any] = header.get("carried", {})
+        self._seen = Seen(carried.get("seen"))
+        self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
         self._kernel.routes[DURABLE] = self._host
         self._kernel.elsewhere = self._host
         self._kernel.functions = self._host.functions
@@ -116,8 +118,6 @@ class DurableProcess:
             self._process.mailbox.add_tap(tracing.tap(self._process))
         self._process.watchers = {MonitorRef(self._pid, 0): self._exited}
         self._kernel.table[self._pid.id] = self._process
-        carried: Mapping[str, Any] = header.get("carried", {})
-        self._seen = Seen(carried.get("seen"))
         self._cancels = WorkflowCancels(carried.get("cancels"))
         self._signals = 0
         self._exit: Exit | None = None
@@ -218,9 +218,12 @@ class DurableProcess:
             elif self._late is not None:
                 self._late.append(item)
             elif item.topic == wire.EXIT:
-                pid, _, reason, result = item.values
+                pid, number, reason, result = item.values
+                self._host.calls.receive_exit(number, reason, result)
                 self._host.watches.receive_exit(pid, reason, result)
             else:
+                if item.topic == wire.REPLY:
+                    self._host.calls.replied(item.values[0])
                 receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
             self._warn(item.topic, error)

@@ -27,12 +27,16 @@ from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, cancel_text
 from temporal_bridge._failures import from_failure
 from temporal_bridge._wire import DURABLE, Item
+from temporal_bridge._workflow_calls import WorkflowCalls
 from temporal_bridge._workflow_children import WorkflowChildren
 from temporal_bridge._workflow_commands import WorkflowCommands
 from temporal_bridge._workflow_functions import WorkflowFunctions
 from temporal_bridge._workflow_messages import AT_MOST, WorkflowMessages
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 from temporal_bridge._workflow_watches import WorkflowWatches
+
+_ANSWERED_BY_DELIVERY = "everproc-call-answered-by-delivery"
+"""The change that runs begun before it do not have: their calls watch by a message of its own."""
 
 
 class WorkflowHost:
@@ -42,13 +46,19 @@ class WorkflowHost:
     """
 
     def __init__(
-        self, kernel: Kernel, pid: PID, scheduler: WorkflowScheduler, on_idle: Callable[[], None]
+        self,
+        kernel: Kernel,
+        pid: PID,
+        scheduler: WorkflowScheduler,
+        seen: Callable[[str], int],
+        on_idle: Callable[[], None],
     ) -> None:
         self._kernel = kernel
         self.commands = WorkflowCommands(kernel, scheduler, on_idle)
-        self._messages = WorkflowMessages(pid, scheduler, self.commands)
+        self._messages = WorkflowMessages(pid, scheduler, self.commands, seen)
         self.children = WorkflowChildren(kernel, pid, self.commands, self.terminate)
         self.watches = WorkflowWatches(kernel, pid, scheduler, self.commands, self._messages, self.children)
+        self.calls = WorkflowCalls(kernel, pid, scheduler, self._messages, self.watches)
         self.functions = WorkflowFunctions(pid, self.commands.start, self.commands.room)
 
     async def spawn(self, request: SpawnRequest) -> PID:
@@ -61,6 +71,14 @@ class WorkflowHost:
         """As `Host.send`."""
         item = wire.message_item(message, self._kernel.cause(target, message))
         return await self._messages.send(target, item)
+
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """As `Host.call`: the node of a local process watches it for us, and answers with the delivery if it can."""
+        if target.host == DURABLE or not workflow.patched(_ANSWERED_BY_DELIVERY):
+            return await self._kernel.call_by_message(target, message, ref, sink)
+        return await self.calls.call(target, message, ref, sink)
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
@@ -118,6 +136,7 @@ class WorkflowHost:
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""
+        self.calls.unwatch(ref)
         self.watches.unwatch(target, ref)
 
     # Of a link, the other end learns of our death by a message, and we of its by a message or, without one, by a watch.

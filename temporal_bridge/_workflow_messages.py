@@ -38,8 +38,17 @@ class _Stream:
 class WorkflowMessages:
     """The outboxes of one durable process."""
 
-    def __init__(self, pid: PID, scheduler: WorkflowScheduler, commands: WorkflowCommands) -> None:
+    def __init__(
+        self,
+        pid: PID,
+        scheduler: WorkflowScheduler,
+        commands: WorkflowCommands,
+        seen: Callable[[str], int],
+    ) -> None:
         self._pid = pid
+        self._seen = seen
+        self.on_answer: Callable[[int, list[Any]], None]
+        """Takes what the delivery of a call, known by its number, brings back."""
         self._scheduler = scheduler
         self._commands = commands
         self._outboxes: dict[str, Outbox] = {}
@@ -117,20 +126,27 @@ class WorkflowMessages:
         return [True] * len(items)
 
     async def _deliver(self, node: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
-        args = [
+        args: list[Any] = [
             node,
             list(Mark(stream.name, stream.next, stream.floor)),
             [wire.row_of(item) for item in items],
         ]
+        if any(wire.call_of(item) is not None for item in items):
+            args.append(self._seen(node))
         stream.next += len(items)
-        taken = await self._delivered(node, args, size)
+        answers = await self._delivered(node, args, size)
         stream.delivered = stream.next - 1
-        return [False] * len(items) if taken is None else taken
+        if answers is None:
+            return [False] * len(items)
+        for item, answer in zip(items, answers, strict=True):
+            if not isinstance(answer, bool) and (call := wire.call_of(item)) is not None:
+                self.on_answer(call.number, answer)
+        return [answer is not False for answer in answers]
 
-    async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool] | None:
+    async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool | list[Any]] | None:
         """Deliver to a node, in this worker's own program if it is there. None when it is gone."""
         if node not in self._elsewhere:
-            here: list[bool] | None = await workflow.execute_local_activity(
+            here: list[bool | list[Any]] | None = await workflow.execute_local_activity(
                 wire.DELIVER, args=args, start_to_close_timeout=AT_MOST
             )
             if here is not None:
@@ -138,7 +154,7 @@ class WorkflowMessages:
             self._elsewhere.add(node)
         await self._commands.room(size)
         try:
-            there: list[bool] | None = await workflow.execute_activity(
+            there: list[bool | list[Any]] | None = await workflow.execute_activity(
                 wire.DELIVER,
                 args=args,
                 task_queue=node_queue(node),

@@ -60,6 +60,8 @@ class WorkflowWatches:
         self._ends: dict[PID, _End] = {}
         self._links: dict[PID, MonitorRef] = {}
         self._leases: set[str] = set()
+        self.on_node_lost: Callable[[str], None]
+        """Who else wants to know that a node is gone."""
         self.suspended = False
         """Whether ends are left to the next run, because this one continues as new."""
 
@@ -73,7 +75,7 @@ class WorkflowWatches:
         if target.host == DURABLE:
             end.task = self._commands.start(self._wait_for(target, end))
         elif await self._messages.send(target, wire.monitor_item(wire.MONITOR, self._pid, end.number)):
-            self._hold(target.node)
+            self.hold(target.node)
         else:
             self._ended(target, end, "noconnection", gone(target, "noconnection"))
 
@@ -95,7 +97,7 @@ class WorkflowWatches:
             end.task = self._commands.start(self._wait_for(target, end))
         else:
             self._messages.post(target, wire.monitor_item(wire.MONITOR, self._pid, end.number))
-            self._hold(target.node)
+            self.hold(target.node)
 
     def _new_end(
         self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], number: int | None = None
@@ -135,8 +137,8 @@ class WorkflowWatches:
         for ref, sink in end.sinks.items():
             sink(Exit(target, ref, reason, result))
 
-    def _hold(self, node: str) -> None:
-        """Watch that a node is alive, from now to the end of this process."""
+    def hold(self, node: str) -> None:
+        """Watch that a node is alive, from now to the end of this process; `on_node_lost` is told."""
         if node not in self._leases:
             self._leases.add(node)
             _ = self._commands.start(self._lease(node))
@@ -157,6 +159,7 @@ class WorkflowWatches:
         if self.suspended:
             return
         self._leases.discard(node)
+        self.on_node_lost(node)
         for target, end in list(self._ends.items()):
             if target.node == node and target.host != DURABLE:
                 self._ended(target, end, "noconnection", gone(target, "noconnection"))
@@ -193,7 +196,7 @@ class WorkflowWatches:
             return
         ref = self._links[target] = MonitorRef(by, self._kernel.next_number())
         if target.host != DURABLE:
-            self._hold(target.node)  # the end itself comes as the signal of the link
+            self.hold(target.node)  # the end itself comes as the signal of the link
             return
 
         def ended(event: Exit) -> None:

@@ -88,6 +88,36 @@ async def call_it(target: PID, payload: Any, timeout: str = "20s") -> Any:
 
 
 @wf.process(worker=WORKER)
+async def call_many(target: PID, count: int, at_once: int) -> list[Any]:
+    """Calls, so many at once; the answers by number."""
+    answers: list[Any] = [None] * count
+    numbers = iter(range(count))
+    done = actors.Channel[None](at_once)
+
+    async def ask() -> None:
+        for number in numbers:
+            answers[number] = await actors.call(target, "number", number, timeout="20s")
+        await done.send(None)
+
+    for _ in range(at_once):
+        actors.start_soon(ask)
+    for _ in range(at_once):
+        await done.receive()
+    return answers
+
+
+@wf.process(worker=WORKER)
+async def call_then_receive(target: PID, count: int) -> list[Any]:
+    """Calls, and sees what is in the inbox when the answer is there."""
+    found: list[Any] = []
+    for number in range(count):
+        answer = await actors.call(target, "number", number, timeout="20s")
+        picked = await actors.select(actors.inbox(), default=True)
+        found.append([answer, None if picked.value is None else picked.value.payload])
+    return found
+
+
+@wf.process(worker=WORKER)
 async def silent() -> None:
     """Takes calls and does not answer; ends when told."""
     await actors.listen("stop").receive()

@@ -151,6 +151,12 @@ class Network:
         self._post(by or PID(target.node, "node", "0"), target, label, deliver)
         return target.node in self.kernels
 
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+    ) -> bool:
+        """As `Host.call`."""
+        return await self.kernels[ref.owner.node].call_by_message(target, message, ref, sink)
+
     async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
         """As `Host.watch`."""
         self._watched[ref] = (target, sink)

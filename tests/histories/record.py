@@ -24,6 +24,7 @@ from tests.bridging import Outside, outside
 from tests.workflow_entries import (
     WORKER,
     call_it,
+    call_many,
     cleans_up,
     collect,
     echo,
@@ -87,6 +88,14 @@ async def _relation(kind: Callable[..., Awaitable[Any]], *args: Any) -> PID:
     return pid
 
 
+async def _to_local(target: Callable[..., Awaitable[Any]], *args: Any) -> PID:
+    async def answer() -> None:
+        async for message in actors.inbox():
+            await actors.reply(message, message.payload)
+
+    return await _run(target, await actors.spawn(answer, on="trio"), *args)
+
+
 async def _answering(target: Callable[..., Awaitable[Any]]) -> PID:
     pid = await actors.spawn_monitored(target, actors.self_pid(), 5)
     async for message in actors.inbox():
@@ -110,6 +119,7 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "self-send": lambda: _run(send_to_self),
     "exchange-local": lambda: _answering(exchange),
     "call-local": lambda: _answering(call_it),
+    "calls-answered-with-their-delivery": lambda: _to_local(call_many, 6, 3),
     "exchange-durable": lambda: _to_echo(exchange, 5),
     "call-durable": lambda: _to_echo(call_it, 5),
     "child": lambda: _run(parent_of, "wf:returns", 1),
