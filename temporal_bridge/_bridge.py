@@ -30,6 +30,7 @@ from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._sdk_metrics import SDKMetrics
 from temporal_bridge._tracing import tracing_interceptors
+from temporal_bridge._unsupported import EndUnsupported
 from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
 from temporal_bridge._workflow_body import DurableProcess
@@ -218,6 +219,7 @@ async def _worker(
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
         workflow_runner=workflow_runner(worker.sandbox),
+        interceptors=[EndUnsupported(client)],
         **settings,
     )
 

@@ -39,7 +39,7 @@ def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationErr
     """
     own = Error.of(error)
     raised = own.__cause__ if own is not error and own.__cause__ is not None else own
-    facts = {_MARK: 1, "reason": reason, "retryable": own.retryable, **_written(own.details)}
+    facts = _facts(own, reason)
     if not own.message:
         facts["silent"] = True  # the SDK puts words of its own where there are none
     failure = ApplicationError(
@@ -55,6 +55,15 @@ def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationErr
     if own.__cause__ is not None:
         failure.__cause__ = _cause(own.__cause__)
     return failure.with_traceback(raised.__traceback__)  # shown in Temporal's UI
+
+
+def _facts(error: Error, reason: Reason) -> dict[str, Any]:
+    return {_MARK: 1, "reason": reason, "retryable": error.retryable, **_written(error.details)}
+
+
+def to_details(error: Error) -> PlainJSON:
+    """An error as what a termination says of itself, besides its text."""
+    return PlainJSON({**_facts(error, "error"), "kind": error.kind})
 
 
 def _cause(cause: BaseException) -> BaseException:
@@ -109,6 +118,9 @@ def exit_of(failure: BaseException) -> tuple[Reason, Error]:
     if isinstance(failure, TimeoutError):
         return "timed_out", _timed_out(failure, failure)
     if isinstance(failure, TerminatedError):
+        facts: Any = failure.details[0] if failure.details else None
+        if isinstance(facts, dict) and facts.get("kind") in KINDS and _MARK in facts:
+            return _own(failure, facts["kind"], cast("dict[str, Any]", facts))
         return "terminated", Error(f"terminated: {failure.message}", kind=CANCELED)
     if isinstance(failure, CancelledError):
         return "cancelled", Error(f"cancelled: {failure.message}", kind=CANCELED)
@@ -149,7 +161,7 @@ def _application(failure: ApplicationError) -> tuple[Reason, Error]:
     return "error", _with_cause(error, failure)
 
 
-def _own(failure: ApplicationError, kind: str, facts: Mapping[str, Any]) -> tuple[Reason, Error]:
+def _own(failure: FailureError, kind: str, facts: Mapping[str, Any]) -> tuple[Reason, Error]:
     """What `to_failure` wrote; whatever else a stranger may have put there is left out."""
     retryable, reason = facts.get("retryable"), facts.get("reason")
     error = Error(

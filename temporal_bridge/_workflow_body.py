@@ -35,6 +35,7 @@ from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
 from temporal_bridge._receive import receive
 from temporal_bridge._tracing import workflow_tracing
+from temporal_bridge._unsupported import END
 from temporal_bridge._wire import DURABLE, Item, Seen
 from temporal_bridge._workers import id_of, importable, known
 from temporal_bridge._workflow_cancels import WorkflowCancels
@@ -236,10 +237,20 @@ class DurableProcess:
         if not workflow.unsafe.is_replaying():
             log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
 
-    def suspend(self, defect: Error) -> None:
-        """Fail the workflow task, and not the process: it is tried again until code is deployed that can go on."""
-        self._defect = defect
+    def refuse_version(self, error: Error) -> None:
+        """The code does not support the version that the process goes by, which ends it, or suspends it if declared so.
+
+        While it replays, both begin with a workflow task that fails: it would be tried again until code is deployed
+        that can go on.
+        """
+        suspend = self._entry.on_crash == "suspend"
+        if not suspend and not workflow.unsafe.is_replaying():
+            return
+        self._defect = error
         self._wake()
+        end = None if suspend else workflow.extern_functions().get(END)
+        if end is not None:
+            end(self._pid.id, workflow.info().run_id, error)
 
     # The end
 

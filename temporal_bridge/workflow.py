@@ -101,9 +101,10 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
     that passed this spot before the call was there gets `DEFAULT_VERSION`.
 
     Raises:
-        Error: kind INVALID for bad arguments; CONFLICT, when its version is not supported any more. What was done by
-            code that is gone cannot even be replayed to its end: such a process is suspended, with this error shown for
-            its workflow task, until code is deployed that supports it.
+        Error: kind INVALID for bad arguments; CONFLICT, when its version is not supported any more: let that end the
+            process. One that passed this spot with code that is gone cannot even be replayed, so its worker has it
+            terminated, with this error. Declared with `on_crash="suspend"` it is suspended instead, with this error
+            shown for its workflow task, until code is deployed that supports it.
     """
     _check()
     if not isinstance(change_id, str) or not change_id:
@@ -129,9 +130,8 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
             kind=CONFLICT,
             details={"change_id": change_id, "version": found},
         )
-        if temporal.unsafe.is_replaying():
-            instance: Any = temporal.instance()
-            instance.suspend(error)
+        instance: Any = temporal.instance()
+        instance.refuse_version(error)
         raise error
     return found
 

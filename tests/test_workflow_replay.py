@@ -181,18 +181,62 @@ async def test_w06_running_processes_keep_their_version_and_new_ones_get_the_new
         assert "does not replay" in again[3].error.message
 
 
-async def test_w06_process_of_an_unsupported_version_waits_for_code_that_supports_it(
+@versioned.process(worker=WORKER, on_crash="suspend")
+async def changing_carefully() -> list[Any]:
+    return await changing()
+
+
+async def begun(address: str, queue: str, target: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> PID:
+    """A process that a deployment has begun, and that waits."""
+    monkeypatch.setattr(sys.modules[__name__], "deployed", number)
+    async with deployment(address, queue, versioned, sandbox=False) as here:
+        pid = await here.node.spawn(target)
+        await eventually(partial(has_begun, here, pid))
+    return pid
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["before the version call", "with an older version"])
+async def test_w06_process_of_an_unsupported_version_ends_with_a_clear_error(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    queue = f"q-{uuid.uuid4()}"
+    pid = await begun(temporal_address, queue, changing, monkeypatch, number)
+    monkeypatch.setattr(sys.modules[__name__], "deployed", 3)
+    monkeypatch.setattr(sys.modules[__name__], "supported", 2)
+    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+        await here.portal.call(here.client.get_workflow_handle(pid.id).signal, "go")
+
+        async def body() -> Exit:
+            await actors.monitor(pid)
+            event = await actors.events().receive()
+            assert isinstance(event, Exit)
+            return event
+
+        event: Exit = await here.node.execute(body, on="trio")
+        error = event.result.error
+        assert error is not None
+        found = -1 if number == 1 else 1
+        assert (event.reason, error.kind) == ("error", "CONFLICT")
+        assert f"version of 'way' is {found} in this execution, older than the supported 2" in error.message
+        assert dict(error.details) == {"change_id": "way", "version": found}
+        # The same from the recorded history, and a replay ends nobody.
+        history = await here.portal.call(here.client.get_workflow_handle(pid.id).fetch_history)
+        (again,) = await replayed(here.portal, [history], sandbox=False)
+        assert again.error is not None
+        assert f"version of 'way' is {found}" in again.error.message
+        # What begins now has the newest version.
+        fresh = await here.node.spawn(changing)
+        await here.portal.call(here.client.get_workflow_handle(fresh.id).signal, "go")
+        assert await here.portal.call(here.client.get_workflow_handle(fresh.id).result) == [2, 2]
+
+
+async def test_w06_precious_process_of_an_unsupported_version_waits_for_code_that_supports_it(
     temporal_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = f"q-{uuid.uuid4()}"
-    module = sys.modules[__name__]
-    monkeypatch.setattr(module, "deployed", 1)
-    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
-        pid = await here.node.spawn(changing)
-        handle = here.client.get_workflow_handle(pid.id)
-        await eventually(partial(has_begun, here, pid))
-    monkeypatch.setattr(module, "deployed", 2)
-    monkeypatch.setattr(module, "supported", 1)
+    pid = await begun(temporal_address, queue, changing_carefully, monkeypatch, 1)
+    monkeypatch.setattr(sys.modules[__name__], "deployed", 2)
+    monkeypatch.setattr(sys.modules[__name__], "supported", 1)
     async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
         handle = here.client.get_workflow_handle(pid.id)
         await here.portal.call(handle.signal, "go")
@@ -209,7 +253,7 @@ async def test_w06_process_of_an_unsupported_version_waits_for_code_that_support
 
         await eventually(failed)
     assert "version of 'way' is -1 in this execution, older than the supported 1" in failures[0]
-    monkeypatch.setattr(module, "supported", -1)
+    monkeypatch.setattr(sys.modules[__name__], "supported", -1)
     async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
         assert await here.portal.call(here.client.get_workflow_handle(pid.id).result) == [-1, -1]
 
