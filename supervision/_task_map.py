@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
@@ -105,7 +106,9 @@ class TaskMap(Generic[T]):
         # A loop that is left by `break` drops its iterator, and tells it nothing.
         running = self._close()
         if running and self._process is not None and self._process.alive:
-            self._process.start_soon(_cancel, (running,))
+            # A durable process that only leaves its worker's cache refuses whatever it is asked to do.
+            with contextlib.suppress(BaseException):
+                self._process.start_soon(_cancel, (running,))
 
 
 async def _cancel(pids: list[PID]) -> None:

@@ -10,7 +10,7 @@ import actors
 from actors import PID
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 from tests.bridging import outside
-from tests.workflow_entries import WORKER, catches_everything, cleans_up, wf
+from tests.workflow_entries import WORKER, catches_everything, cleans_up, cleans_up_aloud, wf
 
 
 @pytest.fixture
@@ -57,6 +57,29 @@ async def test_eviction_sends_nothing_logs_nothing_and_ends_nobody(
     assert early == 0
     assert late == [0]
     assert [record.message for record in caplog.records if record.name == "everproc.bridge"] == []
+
+
+async def test_finally_blocks_that_run_at_an_eviction_are_not_heard_and_start_nothing(
+    temporal_address: str, evictions: list[WorkflowScheduler], caplog: pytest.LogCaptureFixture
+) -> None:
+    def heard() -> list[str]:
+        return [record.message for record in caplog.records if record.name == "temporalio.workflow"]
+
+    async def body() -> list[int]:
+        me = actors.self_pid()
+        pids = [await actors.spawn_monitored(cleans_up_aloud, me) for _ in range(6)]
+        while len(evictions) < 4:
+            await actors.sleep("10ms")
+        counts = [len(heard()), actors.running_process().mailbox.unread]
+        for pid in pids:
+            await actors.cancel(pid)
+        for _ in pids:
+            await actors.events().receive()
+        return [*counts, len(heard()), actors.running_process().mailbox.unread]
+
+    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2, patience=60) as here:
+        assert await here.node.execute(body, on="trio") == [0, 0, 12, 6]
+        assert len(heard()) == 12
 
 
 async def test_process_that_catches_everything_can_be_evicted_and_goes_on(

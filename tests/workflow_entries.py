@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import temporalio.workflow
+
 import actors
 from actors import PID, Channel, Error, Exit, LinkDown, Namespace, select
 from temporal_bridge import workflow
@@ -311,6 +313,22 @@ async def cleans_up(observer: PID) -> None:
         with actors.shield():
             await actors.sleep("1ms")
             await actors.send(observer, "cleaned", 1)
+
+
+@wf.process(worker=WORKER)
+async def cleans_up_aloud(observer: PID) -> None:
+    """Logs as it cleans up, by the logger of Temporal's, which knows when nobody should hear it."""
+    try:
+        await actors.listen("never").receive()
+    finally:
+        temporalio.workflow.logger.warning("cleaning up")
+        try:
+            actors.start_soon(actors.sleep, "1ms")
+            with actors.shield():
+                await actors.send(observer, "cleaned", 1)
+        finally:
+            actors.now()
+            temporalio.workflow.logger.warning("cleaned up")
 
 
 @wf.process(worker=WORKER)

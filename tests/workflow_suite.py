@@ -20,7 +20,7 @@ from unittest import mock
 import trio
 
 import actors
-from actors import Error, Exit, Kernel, Namespace, Node, Queue, SpawnRequest, Timer, process_entry
+from actors import PID, Error, Exit, Kernel, Namespace, Node, Queue, SpawnRequest, Timer, process_entry
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
@@ -32,14 +32,20 @@ Body = Callable[[], Awaitable[None]]
 suite = Namespace("suite")
 bodies: dict[int, Body] = {}
 outcomes: dict[int, Exit] = {}
+gated: set[int] = set()
+"""The tests that wait for `go`: once, before the first jump of their clock, or at the end if it never jumps."""
+parked: set[int] = set()
+"""Those of them that have come to their gate."""
 _numbers = count(1)
 
 
 class SuiteScheduler(WorkflowScheduler):
     """The workflow scheduler with a virtual clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
+        self.number = number
+        self.gate_open = number not in gated
         self._clock = 0.0
         self._jumps = 0
         self._armed = False
@@ -54,11 +60,21 @@ class SuiteScheduler(WorkflowScheduler):
         if self._armed or not self.timers:
             return
         self._armed = True
+        if not self.gate_open:
+            parked.add(self.number)
+            return
         self._jumps += 1
         if self._jumps <= REAL_JUMPS:
             self.loop.call_later(0.001, self._jump, context=self.context)
         else:
             self.loop.call_soon(self._jump_when_idle, context=self.context)
+
+    def open_gate(self) -> None:
+        """Let time pass."""
+        self.gate_open = True
+        if self._armed:
+            self._armed = False
+            self._arm()
 
     def _jump_when_idle(self) -> None:
         if self.ready:
@@ -84,11 +100,17 @@ class SuiteScheduler(WorkflowScheduler):
 @suite.process(worker="suite:worker")
 async def run_body(number: int) -> None:
     """Run the test of a number as a process; its exit goes to `outcomes`, where an exception stays what it is."""
-    scheduler = SuiteScheduler()
+    scheduler = SuiteScheduler(number)
     kernel = Kernel("suite.0", "workflow")
     kernel.schedulers["workflow"] = scheduler
     exits: Queue[Exit] = Queue()
     ended: Queue[None] = Queue()
+    opened: Queue[None] = Queue()
+
+    async def gatekeeper() -> None:
+        await actors.listen("go").receive()
+        scheduler.open_gate()
+        opened.put(None)
 
     async def first() -> None:
         await actors.spawn_monitored(bodies[number])
@@ -96,9 +118,14 @@ async def run_body(number: int) -> None:
         assert isinstance(event, Exit)
         exits.put(event)
 
+    if not scheduler.gate_open:
+        actors.start_soon(gatekeeper)
     try:
         kernel.spawn_here(SpawnRequest(process_entry(first), ()), "workflow", scheduler)
         event = await exits.receive()
+        if not scheduler.gate_open:
+            parked.add(number)
+            await opened.receive()
         kernel.on_end = lambda _: None if kernel.table else ended.put(None)
         for process in list(kernel.table.values()):
             process.end("terminated", Error("the test is over"))
@@ -125,10 +152,33 @@ class WorkflowSuite:
         """Run a function in the thread of the node."""
         return trio.from_thread.run(function, self, trio_token=self._token)
 
-    async def execute(self, body: Body, on: str = "suite:worker") -> None:
+    async def execute(self, body: Body) -> None:
+        number, pid = await self._start(body)
+        await self._finish(number, pid)
+
+    async def execute_gated(self, body: Body, come: Callable[[int], Awaitable[None]]) -> None:
+        """As `execute`, with a gate, which opens when `come` has returned, which is given the test's number."""
+        number, pid = await self._start(body, gate=True)
+        await come(number)
+        await self._node.send(pid, "go")
+        await self._finish(number, pid)
+
+    async def _start(self, body: Body, gate: bool = False) -> tuple[int, PID]:
         number = next(_numbers)
         bodies[number] = body
-        await self._node.execute(run_body, number, on=on)
+        if gate:
+            gated.add(number)
+        return number, await self._node.spawn(run_body, number)
+
+    async def _finish(self, number: int, pid: PID) -> None:
+        async def watch() -> Exit:
+            await actors.monitor(pid)
+            event = await actors.events().receive()
+            assert isinstance(event, Exit)
+            return event
+
+        event: Exit = await self._node.execute(watch, on="trio")
+        event.result.unwrap()
         error = outcomes.pop(number).result.error
         if error is not None:
             raise error.__cause__ or error
