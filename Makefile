@@ -1,7 +1,7 @@
 # Every target makes the .venv it needs; Python 3.11 or newer is all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts pytest bench format clean
+.PHONY: help demo test lint types contracts docs pytest bench format clean
 .NOTPARALLEL:
 
 AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
@@ -19,8 +19,8 @@ help:  ## show this list
 demo: $(READY)  ## run the example of an order, against a temporary Temporal server of its own
 	$(BIN)/python -m examples.orders
 
-test: $(READY)  ## all that must hold: lint, types, contracts, and the tests last
-	@failed=; for step in lint types contracts pytest; do $(MAKE) --no-print-directory $$step || failed="$$failed $$step"; done; \
+test: $(READY)  ## all that must hold: lint, types, contracts, the documentation, and the tests last
+	@failed=; for step in lint types contracts docs pytest; do $(MAKE) --no-print-directory $$step || failed="$$failed $$step"; done; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
 
 lint: $(READY)  ## ruff: rules and format
@@ -34,6 +34,9 @@ types: $(READY)  ## mypy and pyright, both strict
 contracts: $(READY)  ## which package and module may import which
 	$(BIN)/lint-imports --no-logo
 
+docs: $(READY)  ## build the documentation into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean -f .mkdocs.yml
+
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -45,7 +48,7 @@ format: $(READY)  ## let ruff write the format and the safe fixes
 	$(BIN)/ruff format
 
 clean:  ## remove the virtual environment and the caches
-	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site
 
 $(READY): pyproject.toml
 	@"$(PYTHON)" -c '$(AT_LEAST_311)' 2>/dev/null || { \
