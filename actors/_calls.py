@@ -47,7 +47,11 @@ class Calls:
         target = kernel.find(dest)
         pid = target.pid if isinstance(target, Process) else target
         if sender == pid:
-            raise Error("a process cannot call itself: it would wait for itself", kind=INVALID)
+            raise Error(
+                "a process cannot call itself: it would wait for itself",
+                kind=INVALID,
+                details={"reason": "calling_self"},
+            )
         answers: Queue[_Answer] = Queue()
         number = kernel.next_number()
         here = sender or kernel.pid

@@ -46,6 +46,7 @@ from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about
 from temporal_bridge._signals import send_signal
+from temporal_bridge._update_calls import UpdateCalls
 from temporal_bridge._watch import Watches
 from temporal_bridge._wire import DURABLE, Item, Mark, Signal
 from temporal_bridge._workers import known
@@ -81,6 +82,7 @@ class TemporalHost:
         self._links: dict[tuple[PID, PID], MonitorRef] = {}
         self._awaited: dict[PID, MonitorRef] = {}  # whose cancel waits for their end, as their spawn asked
         self.watches = Watches(client, portal, nursery)
+        self._calls = UpdateCalls(kernel, client, portal, nursery, self.watches, self._flush, self._post)
         self.closed = False
 
     # Spawn
@@ -189,8 +191,9 @@ class TemporalHost:
     async def call(
         self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
     ) -> bool:
-        """As `Host.call`."""
-        return await self._kernel.call_by_message(target, message, ref, sink)
+        """As `Host.call`: as an update."""
+        self._check_open()
+        return await self._calls.call(target, message, ref, sink)
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
@@ -233,6 +236,15 @@ class TemporalHost:
     def _last_sent(self, target: PID) -> int | None:
         """The number of the last batch to a process, or one that is later; None while something is on its way."""
         return None if target in self._outboxes else self._sent.get(target, self._sent_longest_ago)
+
+    async def _flush(self, target: PID) -> None:
+        outbox = self._outboxes.get(target)
+        if outbox is not None:
+            await outbox.flush()
+
+    def _post(self, target: PID, item: Item) -> None:
+        if not self.closed:
+            self._outbox(target).post(item, 100)
 
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         signal = wire.signal_of(items, mark)
@@ -280,6 +292,7 @@ class TemporalHost:
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""
+        self._calls.hang_up(ref)
         self.watches.remove(ref)
 
     # Links: the other end learns of our deaths by signals, and we of its end by a watch, whatever ends it.
@@ -403,6 +416,7 @@ class TemporalHost:
         for outbox in list(self._outboxes.values()):
             await outbox.drain()
         self.closed = True
+        self._calls.close()
         self.watches.close()
 
     def _check_open(self) -> None:

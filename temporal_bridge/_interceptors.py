@@ -46,6 +46,12 @@ class _Client(temporalio.client.OutboundInterceptor):
         input.headers = _with(input.headers)
         return await super().start_workflow(input)
 
+    async def start_workflow_update(
+        self, input: temporalio.client.StartWorkflowUpdateInput
+    ) -> temporalio.client.WorkflowUpdateHandle[Any]:
+        input.headers = _with(input.headers)
+        return await super().start_workflow_update(input)
+
 
 class _Activity(temporalio.worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:
@@ -60,6 +66,14 @@ class _Workflow(temporalio.worker.WorkflowInboundInterceptor):
     async def handle_signal(self, input: temporalio.worker.HandleSignalInput) -> None:
         wire.incoming.set(wire.from_header(input.headers))
         await super().handle_signal(input)
+
+    def handle_update_validator(self, input: temporalio.worker.HandleUpdateInput) -> None:
+        wire.incoming.set(wire.from_header(input.headers))
+        super().handle_update_validator(input)
+
+    async def handle_update_handler(self, input: temporalio.worker.HandleUpdateInput) -> Any:
+        wire.incoming.set(wire.from_header(input.headers))
+        return await super().handle_update_handler(input)
 
 
 class _WorkflowOutbound(temporalio.worker.WorkflowOutboundInterceptor):

@@ -58,6 +58,9 @@ class Outbox:
         self.size = 0
         """The bytes of the batch that is on its way."""
         self._idle: list[Queue[None]] = []
+        # How many items came and how many have gone, and who waits for how many to have gone.
+        self._added = self._gone = 0
+        self._flushes: list[tuple[int, Queue[None]]] = []
 
     async def send(self, item: Item, size: int) -> bool:
         """Add an item and wait until its batch is accepted; False when there is no such process.
@@ -83,6 +86,13 @@ class Outbox:
         """How many items wait for their batch."""
         return len(self._waiting)
 
+    async def flush(self) -> None:
+        """Wait until all that is here now has been accepted, or failed; what comes meanwhile is not waited for."""
+        if self._busy:
+            done: Queue[None] = Queue()
+            self._flushes.append((self._added, done))
+            await done.receive()
+
     async def drain(self) -> None:
         """Wait until nothing is on its way."""
         if self._busy:
@@ -92,6 +102,7 @@ class Outbox:
 
     def _add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
+        self._added += 1
         if not self._busy:
             self._busy = True
             self._run_soon(self._run)
@@ -109,17 +120,24 @@ class Outbox:
                     for waiting, answer in zip(batch, answers, strict=True):
                         if waiting.answers is not None:
                             waiting.answers.put(answer)
+                    self._has_gone(len(batch))
         finally:
             # Cancelled, by a node or workflow that ends: whoever waits is told.
             left, self._waiting = self._waiting, []
             for waiting in left:
                 if waiting.answers is not None:
                     waiting.answers.put(_closed())
+            self._has_gone(len(left))
             self._busy = False
             self._on_idle()
             idle, self._idle = self._idle, []
             for queue in idle:
                 queue.put(None)
+
+    def _has_gone(self, count: int) -> None:
+        self._gone += count
+        while self._flushes and self._flushes[0][0] <= self._gone:
+            self._flushes.pop(0)[1].put(None)
 
     def _take(self) -> list[_Waiting]:
         """The next batch: at least one item, and no more than the server takes at once."""

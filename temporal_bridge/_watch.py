@@ -55,27 +55,27 @@ class Watches:
         if len(self._fresh) > _MOST_FRESH:
             del self._fresh[next(iter(self._fresh))]
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+    async def watch(self, target: PID, ref: MonitorRef, sink: Sink, run_id: str | None = None) -> None:
         """Call `sink` once with the exit of `target`, also if it has ended long ago.
 
-        Returns when it is certain which execution that is.
+        Returns when it is certain which execution that is: the one with that run, or the latest.
 
         Raises:
             Error: what the server refused with.
         """
         self._watched[ref] = None
         try:
-            await self._watch(target, ref, sink)
+            await self._watch(target, ref, sink, run_id)
         except BaseException:
             self._watched.pop(ref, None)
             raise
 
-    async def _watch(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+    async def _watch(self, target: PID, ref: MonitorRef, sink: Sink, run_id: str | None = None) -> None:
         fresh = self._fresh.pop(target, None)
         if fresh is not None:
             self._look_after(Watched(target, fresh), fresh, ref, sink)
             return
-        handle = self._client.get_workflow_handle(target.id)
+        handle = self._client.get_workflow_handle(target.id, run_id=run_id)
         try:
             found = await ask(self._portal, f"watching {target}", handle.describe)
         except Error as error:

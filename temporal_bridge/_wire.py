@@ -7,6 +7,7 @@ runtime says to itself has topics of its own that start with `@`.
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from temporalio.api.common.v1 import Payload
 
 from actors import PID, Error, Exit, Message, Reason, ReplyTo, Result
 from temporal_bridge._cancel_text import CancelRequest
-from temporal_bridge._converter import MsgpackPayloadConverter, pack
+from temporal_bridge._converter import MsgpackPayloadConverter, pack, register
 
 HEADER: Final = "everproc"
 BATCH: Final = "@batch"
@@ -34,6 +35,7 @@ MONITOR: Final = "@monitor"
 UNMONITOR: Final = "@unmonitor"
 EXIT: Final = "@exit"
 REFUSED: Final = "@refused"
+HANG_UP: Final = "@hang_up"
 
 DESCRIBE: Final = "@describe"
 """The query that asks a durable process what can be seen of it."""
@@ -96,6 +98,23 @@ def _values(payload: Any) -> list[Any]:
     if payload is None:
         return []
     return list(payload) if cls is tuple and len(payload) > 1 else [payload]
+
+
+@register
+class Unanswered(enum.Enum):
+    """Why the update of a call returns without its reply."""
+
+    LATER = "later"
+    """The reply will come as a message."""
+    GONE = "gone"
+    """The process has ended; how, its exit says."""
+    REFUSED = "refused"
+    """The server takes no more updates. It never travels."""
+
+
+def call_key(to: ReplyTo) -> str:
+    """What a call is known by: the id of its update."""
+    return f"{to.pid}#{to.call}"
 
 
 def message_item(message: Message, cause: Mapping[str, str] | None = None) -> Item:

@@ -15,6 +15,7 @@ from actors import (
     CANCELED,
     INVALID,
     PID,
+    UNAVAILABLE,
     Description,
     Entry,
     Error,
@@ -23,9 +24,11 @@ from actors import (
     MonitorRef,
     Process,
     Reason,
+    ReplyTo,
     Result,
     SpawnFunction,
     SpawnRequest,
+    check_topic,
     process_entry,
 )
 from temporal_bridge import _wire as wire
@@ -33,10 +36,11 @@ from temporal_bridge._cancel_text import CancelRequest, read_cancel
 from temporal_bridge._converter import payload_size
 from temporal_bridge._determinism import check_source, explained
 from temporal_bridge._failures import to_failure
+from temporal_bridge._open_calls import OpenCalls
 from temporal_bridge._receive import receive
 from temporal_bridge._tracing import workflow_tracing
 from temporal_bridge._unsupported import END
-from temporal_bridge._wire import DURABLE, Item, Seen
+from temporal_bridge._wire import DURABLE, Item, Seen, Unanswered
 from temporal_bridge._workers import id_of, importable, known
 from temporal_bridge._workflow_cancels import WorkflowCancels
 from temporal_bridge._workflow_children import check_declared
@@ -66,6 +70,11 @@ class _WorkflowKernel(Kernel):
 
     successor: _Successor | None = None
     on_succeed: Callable[[], None]
+    open_calls: OpenCalls
+
+    async def reply(self, to: ReplyTo, payload: Any) -> bool:
+        """As `Kernel.reply`: as the result of the update that the call came by, if it waits."""
+        return self.open_calls.answer(to, payload) or await super().reply(to, payload)
 
     def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
         """As `Kernel.succeed`. What cannot be the start of a new run ends the process instead."""
@@ -121,6 +130,7 @@ class DurableProcess:
         self._kernel.table[self._pid.id] = self._process
         self._cancels = WorkflowCancels(carried.get("cancels"))
         self._signals = 0
+        self._calls = self._kernel.open_calls = OpenCalls(carried.get("calls", ()), self._wake)
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
         self._deadline: float | None = None
@@ -154,8 +164,10 @@ class DurableProcess:
             await self._until(lambda: self._host.commands.idle)
             if successor is None:
                 assert self._exit is not None
+                await self._return_calls(Unanswered.GONE)
                 return self._completion(self._exit.reason, self._exit.result)
             if not self._host.children.has_dependents:
+                await self._return_calls(Unanswered.LATER)
                 self._continue_as_new(*successor)
             # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
             # new run can be given.
@@ -165,6 +177,10 @@ class DurableProcess:
             for item in late:
                 self._take(item)
             function, values = _function_of(successor.entry), list(successor.args)
+
+    async def _return_calls(self, how: Unanswered) -> None:
+        self._calls.end(how)
+        await self._until(lambda: self._calls.settled)
 
     def _begin(self, function: Callable[..., Awaitable[Any]], values: list[Any]) -> None:
         process = self._process
@@ -207,7 +223,41 @@ class DurableProcess:
         for item in items:
             self._take(item)
 
-    def _take(self, item: Item) -> None:
+    @workflow.update(dynamic=True, unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
+    async def call(self, name: str, args: Sequence[RawValue]) -> Any:
+        """Take in a call as a message, and return its reply."""
+        item = self._called(name, args)
+        message = wire.item_message(item)
+        assert message.reply_to is not None
+        answer = await self._calls.wait(message.reply_to, lambda: self._take(item))
+        if "call" not in (wire.incoming.get() or {}):  # a stranger's, who knows nothing of our errors
+            if answer is Unanswered.GONE:
+                answer = Error(f"{self._pid} ended before it replied", kind=UNAVAILABLE)
+            if isinstance(answer, Error):
+                raise to_failure(answer)
+        return answer
+
+    @call.validator
+    def check_call(self, name: str, args: Sequence[RawValue]) -> None:
+        """Refuse a call that makes no sense before it becomes part of the history."""
+        try:
+            check_topic(name)
+            wire.item_message(self._called(name, args))
+        except (Error, TypeError, ValueError, IndexError) as error:
+            raise to_failure(Error.of(error)) from error
+
+    def _called(self, name: str, args: Sequence[RawValue]) -> Item:
+        """The call that an update is, from one of us or from another Temporal client."""
+        facts = wire.incoming.get() or {}
+        values = [workflow.payload_converter().from_payload(value.payload) for value in args]
+        update = workflow.current_update_info()
+        assert update is not None
+        stranger = self._calls.stranger(self._pid.node, update.id)
+        call = facts.get("call") or [str(stranger.pid), stranger.call]
+        return Item(name, values, facts.get("from"), call, cause=facts.get("cause"))
+
+    def _take(self, item: Item) -> bool:
+        """Act on what came; False when it was dropped."""
         try:
             if item.topic == wire.DEADLINE:
                 deadline, *announced = item.values
@@ -218,6 +268,9 @@ class DurableProcess:
                     self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
             elif self._late is not None:
                 self._late.append(item)
+            elif item.topic == wire.HANG_UP:
+                (key,) = item.values
+                self._calls.hang_up(str(key))
             elif item.topic == wire.EXIT:
                 pid, number, reason, result = item.values
                 self._host.calls.receive_exit(number, reason, result)
@@ -225,9 +278,11 @@ class DurableProcess:
             else:
                 if item.topic == wire.REPLY:
                     self._host.calls.replied(item.values[0])
-                receive(self._kernel, self._pid, item)
+                return receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
             self._warn(item.topic, error)
+            return False
+        return True
 
     def _tell(self, requests: list[CancelRequest]) -> None:
         for request in requests:
@@ -332,6 +387,7 @@ class DurableProcess:
             "seen": self._seen.snapshot(MOST_SENDERS),
             "deadline": self._deadline,
             "cancels": self._cancels.carried(),
+            "calls": self._calls.past,
         }
         facts = {
             "parent": None if process.parent is None else str(process.parent),

@@ -1,0 +1,108 @@
+"""Calls that came to a durable process as updates and wait for their replies, as seen from inside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from temporalio import workflow
+
+from actors import PID, ReplyTo
+from temporal_bridge._converter import payload_size
+from temporal_bridge._wire import Unanswered, call_key
+
+MOST_OPEN: Final = 8
+"""How many updates of a workflow are left open at once: the server refuses an eleventh."""
+
+_MOST_PAST: Final = 1000
+"""How many calls are remembered that came before: many more than can be brought again."""
+
+_STRANGER: Final = "update"
+"""The host in the PID that stands for a caller of another kind: a Temporal client that executes an update."""
+
+
+class OpenCalls:
+    """The updates of one durable process.
+
+    Each call is delivered at most once, also when its update is brought again to a later run: `_past` has those that
+    came. What cannot be answered as the result of an update, because there are too many or the run ends, is answered by
+    a message, as a call from another durable process is. `on_settled` is called when no answered update has still to
+    return.
+    """
+
+    def __init__(self, past: Iterable[str], on_settled: Callable[[], None]) -> None:
+        self._past: dict[str, None] = dict.fromkeys(past)
+        self._open: dict[str, asyncio.Future[Any]] = {}
+        self._returning = 0
+        self._on_settled = on_settled
+
+    @property
+    def settled(self) -> bool:
+        """Whether every update that was answered has returned."""
+        return not self._returning
+
+    @property
+    def past(self) -> list[str]:
+        """The calls that came, for the next run."""
+        return list(self._past)
+
+    def stranger(self, namespace: str, update_id: str) -> ReplyTo:
+        """Where a reply goes that is no process's."""
+        return ReplyTo(PID(namespace, _STRANGER, update_id), 0)
+
+    async def wait(self, to: ReplyTo, deliver: Callable[[], bool]) -> Any:
+        """Deliver a call, and give what its update returns: the reply, or why there is none."""
+        key, ours = _key(to), to.pid.host != _STRANGER
+        if ours and key in self._past:
+            return Unanswered.LATER
+        self._remember(key)
+        if ours and len(self._open) >= MOST_OPEN:
+            return Unanswered.LATER if deliver() else Unanswered.GONE
+        future = self._open[key] = asyncio.get_running_loop().create_future()
+        if not deliver():
+            self._settle(key, Unanswered.GONE)
+        value = await future  # a cancellation is the eviction of the instance
+        self._returning -= 1
+        if not self._returning:
+            self._on_settled()
+        return value
+
+    def answer(self, to: ReplyTo, payload: Any) -> bool:
+        """Return a reply; False when no update waits for it.
+
+        Raises:
+            Error: kind INVALID, when it cannot be serialised.
+        """
+        key = _key(to)
+        if key not in self._open:
+            return False
+        payload_size(workflow.payload_converter(), [payload], f"the reply to {to.pid}")
+        self._settle(key, payload)
+        return True
+
+    def hang_up(self, key: str) -> None:
+        """The caller waits no more. A call that comes only now is not delivered: its caller has gone on."""
+        self._remember(key)
+        self._settle(key, Unanswered.LATER)
+
+    def end(self, how: Unanswered) -> None:
+        """The run ends: return all that are open, those of strangers only if the process ends too."""
+        for key in list(self._open):
+            if how is Unanswered.GONE or not key.startswith(_STRANGER):
+                self._settle(key, how)
+
+    def _settle(self, key: str, value: Any) -> None:
+        future = self._open.pop(key, None)
+        if future is not None:
+            self._returning += 1
+            future.set_result(value)
+
+    def _remember(self, key: str) -> None:
+        self._past[key] = None
+        if len(self._past) > _MOST_PAST:
+            del self._past[next(iter(self._past))]
+
+
+def _key(to: ReplyTo) -> str:
+    return f"{_STRANGER} {to.pid.id}" if to.pid.host == _STRANGER else call_key(to)
