@@ -20,7 +20,7 @@ def run_application(application: Application, name: str = "main") -> None:
 
         run_application(Application([Service("web", serve)]))
 
-    A second signal does not wait for the rest: it cancels all that still runs.
+    A second signal does not wait for the services: what still runs after 5 s is terminated. A third ends the program.
 
     Raises:
         Error: why the application could not start, or ended.

@@ -63,10 +63,13 @@ class Services(Supervising):
             finally:
                 del self._starting[pid]
         except Error as error:
-            failure = errors.failed_to_start(service.name, error)
+            if self._stopping:  # it was terminated
+                return
             self._states[service.name] = "failed"
-            reports.start_failed(service.name, failure)
-            await outcomes.send(failure)
+            if error.details.get("reason") != "failed_to_start_child":  # else its supervisor has reported it
+                error = errors.failed_to_start(service.name, error)
+                reports.start_failed(service.name, error)
+            await outcomes.send(error)
             return
         if self._stopping:  # it was ready just when it was terminated
             return
@@ -78,11 +81,11 @@ class Services(Supervising):
     async def stop_children(self) -> None:
         """Stop in reverse, level by level, all of a level at the same time; each takes the time that it may."""
         self._stopping = True
-        for pid in list(self._starting):
-            await actors.terminate(
-                pid, "the application stops"
-            )  # it would not hear a request before it has started
+        for pid, name in list(self._starting.items()):
+            # It would not hear a request before it has started.
+            await actors.terminate(pid, "the application stops")
             await self.events.exit_of(pid)
+            self._states[name] = "stopped"
         for level in reversed(self._levels):
             stopping = [pid for pid, name in self._by_pid.items() if name in level]
             for pid in stopping:

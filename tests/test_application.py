@@ -59,13 +59,17 @@ async def test_services_of_one_level_start_and_stop_at_the_same_time(stage: Stag
 
 
 @on_every_host
-async def test_failed_service_stops_those_before_it_and_later_ones_do_not_start(stage: Stage) -> None:
+async def test_failed_service_stops_those_before_it_and_later_ones_do_not_start(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     stage.broken.add("b")
     services = [service(stage, "a"), service(stage, "b", "a"), service(stage, "c", "b")]
     with pytest.raises(Error, match="b is broken") as failure:
         await start(Application(services))
     assert failure.value.details["reason"] == "failed_to_start_child"
     assert failure.value.details["id"] == "b"
+    assert failure.value.message.count("failed to start") == 1
+    assert sum("failed to start" in record.message for record in caplog.records) == 1
     assert stage.told() == ["start a", "broken b", "stop a"]
 
 
@@ -83,7 +87,9 @@ async def actors_sleep() -> None:
 
 
 @on_every_host
-async def test_application_that_is_asked_to_stop_does_not_finish_its_start(stage: Stage) -> None:
+async def test_application_that_is_asked_to_stop_does_not_finish_its_start(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
     async def parent() -> None:
         slow = Service("slow", actors_sleep, requires=("a",), wait_ready=True, start_timeout="1d")
         await start(Application([service(stage, "a"), slow]))
@@ -94,6 +100,7 @@ async def test_application_that_is_asked_to_stop_does_not_finish_its_start(stage
     await actors.terminate(pid)
     await actors.sleep("1s")
     assert stage.told() == ["stop a"]
+    assert not [record.message for record in caplog.records if record.name == "everproc.supervision"]
 
 
 @on_every_host
