@@ -47,6 +47,7 @@ class Service:
         on: as for `ChildSpec`.
         wait_ready: as for `ChildSpec`.
         options: as for `ChildSpec`.
+        register: the name under which its process is registered.
 
     Raises:
         Error: kind INVALID or NOT_FOUND, when an argument is not of that form.
@@ -65,6 +66,7 @@ class Service:
     on: str | None = None
     wait_ready: bool = False
     options: Mapping[str, Any] | None = None
+    register: str | None = None
 
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -84,6 +86,7 @@ class Service:
             self.stop_timeout,
             significant=ends,
             backoff=self.backoff,
+            name=self.register,
             options=self.options,
             wait_ready=self.wait_ready,
         )
