@@ -22,7 +22,7 @@ from actors._errors import INVALID, Error, invalid
 from actors._events import Event, MonitorRef
 from actors._message import Message, check_topic, make_message, payload_of
 from actors._pid import PID, Dest
-from actors._process import Options, Process, running_process, take_turn
+from actors._process import Options, Process, next_turn, running_process, take_turn
 from actors._scheduler import TURNS, caller, running
 from actors._spawner import Spawner
 from actors._ticker import Sleep, Ticker
@@ -124,23 +124,17 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
     Raises:
         Error: INVALID for a bad destination, topic or payload; UNAVAILABLE for a transport that cannot be reached.
     """
-    # The path of most messages, so it is written out instead of called: the process that runs, its turns, the target.
-    process = running()
-    if type(process) is not Process or not process.alive:
-        process = running_process()
-    process.turns -= 1
-    if process.turns < 0:
-        await process.pause()
+    # The path of most messages, so it is written out instead of called: the process that runs, the message, the target.
+    by: Any = running()
+    by.turns -= 1
+    process: Process = by if by.turns >= 0 else await next_turn()
     if type(topic) is not str or not topic or topic[0] == "@":
         check_topic(topic)
     message = make_message(topic, payload[0] if len(payload) == 1 else payload or None, process.pid)
     kernel = process.kernel
     target = kernel.table.get(dest.id) if type(dest) is PID else None
     if target is None or target.pid is not dest:
-        found = kernel.find(dest)
-        if not isinstance(found, Process):
-            return await kernel.send(found, message)
-        target = found
+        return await kernel.send(dest, message)
     return target.kernel.deliver(target, message)
 
 

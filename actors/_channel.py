@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from actors._errors import INVALID, ChannelClosed, Error, invalid
-from actors._places import CLOSED, Case, Place, joined, left
+from actors._places import CLOSED, Case, Place, joined, left, new_place
 from actors._scheduler import running
 
 T = TypeVar("T")
@@ -83,21 +83,20 @@ class Channel(Generic[T]):
 
     async def _receive(self, closed: type[Exception]) -> T:
         by = running()
-        by.turns -= 1
-        if by.turns < 0:
-            await by.pause()
-        if self._buffer:
-            return self._buffer.popleft() if self._senders is None else self.take()
-        if self._senders is not None:
-            return self.take()
-        if self._closed:
-            raise closed("this channel is closed and drained")
+        if self._buffer or self._senders is not None or self._closed:
+            by.turns -= 1
+            if by.turns < 0:
+                await by.pause()  # meanwhile another may take the value
+            if self._buffer:
+                return self._buffer.popleft() if self._senders is None else self.take()
+            if self._senders is not None:
+                return self.take()
+            if self._closed:
+                raise closed("this channel is closed and drained")
         scheduler = by.scheduler
-        place = Place()  # pyright: ignore[reportCallIssue]
-        place.scheduler = scheduler
-        place.task = scheduler.running()
+        task = scheduler.running()
+        place = task if isinstance(task, Place) else new_place(scheduler, task)
         place.channel = self
-        place.previous = place.next = None
         self._receivers = place if self._receivers is None else joined(self._receivers, place)
         value = await scheduler.park(place)
         if value is CLOSED:
@@ -163,10 +162,7 @@ class Channel(Generic[T]):
         place = self._receivers
         if place is not None:
             self._receivers = None if place.next is None else left(place, place)
-            if type(place) is Place:
-                place.scheduler.wake(place.task, value)
-            else:
-                place.fire(value)
+            place.fire(value)
         elif self._buffer is None:
             self._buffer = deque((value,))
         else:

@@ -29,10 +29,10 @@ T = TypeVar("T")
 STEPS = 1024
 """How many steps a turn has at most."""
 
-SLICE = 0.0005
+SLICE = 0.001
 """How many seconds after its start a turn begins no further steps."""
 
-_BETWEEN_LOOKS = 4
+_BETWEEN_LOOKS = 8
 """How many steps are made before the clock is looked at. A step may be as long as a process's budget of operations."""
 
 

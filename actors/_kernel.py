@@ -400,6 +400,7 @@ class Kernel:
     def bury(self, process: Process, reason: Reason, result: Result) -> None:
         """The order of death (semantics 4): the table, the names and groups, the monitors, the links."""
         process.alive = False
+        process.turns = 0
         del self.table[process.pid.id]
         if process.names is not None:
             self.names.forget(process)

@@ -22,7 +22,7 @@ class Place(Wait):
 
     __slots__ = ("channel", "previous", "next")
 
-    channel: Channel[Any]
+    channel: Any
     previous: Place | None
     next: Place | None
 
@@ -38,6 +38,15 @@ class Place(Wait):
 
     def abandon(self) -> None:
         self.channel.leave(self)
+
+
+def new_place(scheduler: Parking, task: object) -> Place:
+    """A place for a task that is not one itself."""
+    place: Place = Place()  # pyright: ignore[reportCallIssue]
+    place.scheduler = scheduler
+    place.task = task
+    place.previous = place.next = None
+    return place
 
 
 class Case(Place):

@@ -112,7 +112,7 @@ class Process:
 
     async def pause(self) -> None:
         """Let others run; raises if the process is being ended."""
-        if self._ending is None:
+        if self._ending is None and self.alive:
             self.turns = TURNS
         await self.scheduler.checkpoint()
 
@@ -259,8 +259,13 @@ async def take_turn() -> Process:
     Raises:
         Error: as `running_process`.
     """
-    process = running_process()
+    process: Any = caller.get()
     process.turns -= 1
-    if process.turns < 0:
-        await process.pause()
+    return await next_turn() if process.turns < 0 else process
+
+
+async def next_turn() -> Process:
+    """`take_turn` with a spent budget: that of a process which has ended, and of code outside any, always is."""
+    process = running_process()
+    await process.pause()
     return process

@@ -17,7 +17,8 @@ from types import CoroutineType, FrameType, TracebackType, coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from actors._errors import CONFLICT, Error
-from actors._scheduler import Timer, Wait, caller
+from actors._places import Place
+from actors._scheduler import Parking, Timer, Wait, caller
 from actors._timers import HeapTimer, Timers
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ class Cancelled(BaseException):
     """What the awaits of a cancelled task raise. Not an error: code that catches errors lets it pass."""
 
 
-class GreenTask:
+class GreenTask(Place):
     """A coroutine of a process, and where it stands.
+
+    It is its own place in the queue of the channel where it waits to receive, as it waits in one at a time.
 
     Invariant: a task that has not ended is exactly one of: in the run queue, running, or parked in `wait`. Resuming it
     raises `error` there if that is set, and gives it `value` otherwise.
@@ -37,7 +40,11 @@ class GreenTask:
 
     __slots__ = ("process", "coroutine", "context", "wait", "value", "error", "cancelled", "shields")
 
-    def __init__(self, process: Process, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
+    def __init__(
+        self, scheduler: Parking, process: Process, coroutine: Coroutine[Any, Any, Any], context: Context
+    ) -> None:
+        self.scheduler = scheduler
+        self.channel = self.previous = self.next = None
         self.process = process
         self.coroutine = coroutine
         self.context = context
@@ -46,6 +53,18 @@ class GreenTask:
         self.error: BaseException | None = None
         self.cancelled = False
         self.shields = 0
+
+    def fire(self, value: Any) -> None:
+        self.wait = self.channel = None
+        self.value = value
+        scheduler: Any = self.scheduler
+        scheduler.ready.append(self)
+        if scheduler.asleep:
+            scheduler.rouse()
+
+    def abandon(self) -> None:
+        self.channel.leave(self)
+        self.channel = None
 
 
 class RunQueue(Protocol):
@@ -82,6 +101,11 @@ _PARKED = object()
 """What a task of ours yields. Anything else comes from an awaitable that belongs to another scheduler."""
 
 
+# Bound methods would be made anew for each step.
+_send: Callable[..., Any] = cast(Any, CoroutineType).send
+_throw: Callable[..., Any] = cast(Any, CoroutineType).throw
+
+
 class Trampoline:
     """A scheduler for tasks that await nothing but what it provides.
 
@@ -112,10 +136,10 @@ class Trampoline:
             self._current = task = ready.popleft()
             try:
                 if task.error is None:
-                    trap = task.context.run(task.coroutine.send, task.value)
+                    trap = task.context.run(_send, task.coroutine, task.value)
                 else:
                     error, task.error = task.error, None
-                    trap = task.context.run(task.coroutine.throw, error)
+                    trap = task.context.run(_throw, task.coroutine, error)
             except StopIteration as stop:
                 self._ended(task, stop.value, None)
             except BaseException as error:  # noqa: BLE001 - it is the process that ends with it
@@ -169,7 +193,7 @@ class Trampoline:
         routine: Any = coroutine
         if type(routine) is not CoroutineType:
             routine = _await(coroutine)
-        task = GreenTask(process, routine, context)  # pyright: ignore[reportUnknownArgumentType]
+        task = GreenTask(self, process, routine, context)  # pyright: ignore[reportUnknownArgumentType]
         self.alive += 1
         self._resume(task)
         if self.stopping:
@@ -203,7 +227,7 @@ class Trampoline:
     @coroutine
     def park(self, wait: Wait) -> Generator[Any, Any, Any]:
         """As `Scheduler.park`."""
-        task: GreenTask = wait.task
+        task: Any = self._current  # whoever made the wait has asked who is running
         if task.cancelled and not task.shields:
             wait.abandon()
             raise Cancelled

@@ -104,6 +104,11 @@ class Model:
         else:
             self.waiting.append(operation)
 
+    def lets_others_run(self, operation: Operation) -> bool:
+        """Whether it needs no turn: a receive that has to wait lets others run by that."""
+        kind, index, _ = operation.cases[0]
+        return operation.plain and kind == RECEIVE and not self.ready(RECEIVE, index)
+
     def close(self, index: int) -> None:
         self.channels[index].closed = True
         for operation in list(self.waiting):
@@ -181,7 +186,7 @@ class Bench:
         if operation.outcome is None:
             if task.cancelled:
                 operation.outcome = CANCELLED
-            elif self.next[task] == "pause":
+            elif self.next[task] == "pause" and not self.model.lets_others_run(operation):
                 self.next[task] = "act"
             else:
                 self.model.attempt(operation)
