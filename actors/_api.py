@@ -20,7 +20,7 @@ from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
 from actors._errors import INVALID, Error, invalid
 from actors._events import Event, MonitorRef
-from actors._message import Message, check_topic, make_message, payload_of
+from actors._message import Draft, Message, check_topic, payload_of
 from actors._pid import PID, Dest
 from actors._process import Options, Process, next_turn, running_process, take_turn
 from actors._scheduler import TURNS, caller, running
@@ -130,7 +130,13 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
     process: Process = by if by.turns >= 0 else await next_turn()
     if type(topic) is not str or not topic or topic[0] == "@":
         check_topic(topic)
-    message = make_message(topic, payload[0] if len(payload) == 1 else payload or None, process.pid)
+    message: Any = Draft()
+    message.topic = topic
+    message.payload = payload[0] if len(payload) == 1 else payload or None
+    message.sender = process.pid
+    message.reply_to = None
+    message.arrival = 0
+    message.__class__ = Message
     kernel = process.kernel
     target = kernel.table.get(dest.id) if type(dest) is PID else None
     if target is None or target.pid is not dest:
