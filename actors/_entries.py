@@ -43,7 +43,8 @@ class Entry:
     @property
     def source(self) -> str:
         """Where the function is defined, as `module:qualname`."""
-        return f"{self.function.__module__}:{getattr(self.function, '__qualname__', repr(self.function))}"
+        module = getattr(self.function, "__module__", "?")  # a method of a built-in type has none
+        return f"{module}:{getattr(self.function, '__qualname__', repr(self.function))}"
 
 
 _entries: dict[str, Entry] = {}

@@ -56,7 +56,7 @@ class PID:
 
 
 class _Draft:
-    """A PID while it is filled; the same layout, see `_message._Draft`."""
+    """A PID while it is filled; the same layout, see `_message.Draft`."""
 
     __slots__ = ("node", "host", "id")
 
