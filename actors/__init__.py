@@ -63,6 +63,7 @@ from actors._errors import (
     Error,
     Kind,
     invalid,
+    not_one_of,
 )
 from actors._events import (
     CANCEL,
@@ -222,6 +223,7 @@ __all__ += [
     "function_entry",
     "gone",
     "invalid",
+    "not_one_of",
     "option_seconds",
     "payload_of",
     "process_entry",

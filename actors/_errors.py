@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast, get_args
 
@@ -160,6 +160,21 @@ def without(error: BaseException, kind: type[BaseException]) -> BaseException | 
 
 class ChannelClosed(Exception):
     """A send on a closed channel, or a receive on one that is closed and drained."""
+
+
+def not_one_of(name: str, value: object, known: Iterable[str], mark: str = "") -> Error:
+    """The error for a name that is none of those known, with the one that was probably meant.
+
+    `mark` stands around each where they are text and not names: `"`.
+    """
+    import difflib  # here: as a rule it is not needed, and takes longer to import than most of the package
+
+    names = list(known)
+    meant = [found for found in names if found.endswith(f".{value}")] or difflib.get_close_matches(
+        str(value).lower(), names, 1, 0.7
+    )
+    expected = "one of " + ", ".join(f"{mark}{found}{mark}" for found in names)
+    return invalid(name, value, f"{expected}; did you mean {mark}{meant[0]}{mark}?" if meant else expected)
 
 
 def invalid(name: str, value: object, expected: str) -> Error:

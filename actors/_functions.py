@@ -12,7 +12,7 @@ from actors._channel import Channel, Queue
 from actors._context import check_context, current_context, own_copy
 from actors._duration import option_seconds
 from actors._entries import Entry, function_entry
-from actors._errors import CONFLICT, KINDS, Error, invalid
+from actors._errors import CONFLICT, KINDS, Error, invalid, not_one_of
 from actors._events import Result
 from actors._process import Process, running_process
 from actors._scheduler import caller
@@ -41,7 +41,7 @@ class RetryPolicy:
             raise invalid(name, table, f"a mapping with some of {', '.join(_RETRY_FIELDS)}")
         for field in table:
             if field not in _RETRY_FIELDS:
-                raise invalid(f"{name} field", field, f"one of {', '.join(_RETRY_FIELDS)}")
+                raise not_one_of(f"{name} field", field, _RETRY_FIELDS)
         values = {field: _RETRY_FIELDS[field](value, f"{name}.{field}") for field, value in table.items()}
         policy = cls(**values)
         longest = policy.maximum_interval
@@ -129,8 +129,7 @@ class CallOptions:
         for option, value in options.items():
             field = option.removeprefix("activity.") if isinstance(option, str) else ""
             if field == option or field not in _CALL_FIELDS:
-                known = ", ".join(f"activity.{name}" for name in _CALL_FIELDS)
-                raise invalid("option", option, f"one of {known}")
+                raise not_one_of("option", option, [f"activity.{name}" for name in _CALL_FIELDS])
             values[field] = _CALL_FIELDS[field](value, option)
         return cls(**values)
 

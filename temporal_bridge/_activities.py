@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from actors import (
     PID,
@@ -35,11 +33,8 @@ _HEARTBEAT = 1.0
 class Activities:
     """The activities of one bridge that are its own; for user functions see `_function_activity.py`."""
 
-    def __init__(
-        self, kernel: Kernel, client: Client, portal: Portal, host: TemporalHost, nodes: NodesHost
-    ) -> None:
+    def __init__(self, kernel: Kernel, portal: Portal, host: TemporalHost, nodes: NodesHost) -> None:
         self._kernel = kernel
-        self._client = client
         self._portal = portal
         self._host = host
         self._nodes = nodes
@@ -52,7 +47,13 @@ class Activities:
 
     def for_worker(self) -> list[Callable[..., Any]]:
         """What the task queue of a worker serves."""
-        return [self.deliver, self.watch, self.terminate_workflow]
+        return [
+            self.deliver,
+            self.watch,
+            self.terminate_workflow,
+            self.is_running,
+            self.refused_attributes,
+        ]
 
     @activity.defn(name=wire.DELIVER)
     async def deliver(
@@ -137,12 +138,16 @@ class Activities:
             self._kernel.unwatch(target, ref)
 
     @activity.defn(name=wire.TERMINATE_WORKFLOW)
-    async def terminate_workflow(self, workflow_id: str, reason: str) -> bool:
+    async def terminate_workflow(self, target: str, reason: str) -> bool:
         """Terminate a workflow; False when none runs under the id."""
-        try:
-            await self._client.get_workflow_handle(workflow_id).terminate(reason=reason)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return False
-        return True
+        return await self._portal.in_trio(self._host.terminate, PID.parse(target), None, reason)
+
+    @activity.defn(name=wire.IS_RUNNING)
+    async def is_running(self, target: str) -> bool:
+        """Whether a workflow is open."""
+        return await self._portal.in_trio(self._host.starting.is_running, PID.parse(target))
+
+    @activity.defn(name=wire.REFUSED_ATTRIBUTES)
+    async def refused_attributes(self, namespace: str, given: dict[str, str]) -> dict[str, str]:
+        """Of search attributes and their types, those that the server would refuse, and what it knows instead."""
+        return await self._portal.in_trio(self._host.starting.refused_attributes, namespace, given)

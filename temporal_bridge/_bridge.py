@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ from temporalio.converter import (
 
 from actors import CONFLICT, Error, Kernel, Node, invalid
 from temporal_bridge._activities import Activities
+from temporal_bridge._clients import Clients
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._embedded import EmbeddedServer
@@ -34,6 +36,8 @@ from temporal_bridge._unsupported import EndUnsupported
 from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
 from temporal_bridge._workflow_body import DurableProcess
+
+log = logging.getLogger("everproc.bridge")
 
 _THROTTLE = timedelta(seconds=1)
 """At most one heartbeat in that time is told to the server. Its answer is how a cancellation comes."""
@@ -113,9 +117,10 @@ class TemporalBridge:
             metrics = SDKMetrics() if kernel.expositions is not None else None
             client = await portal.call(self._connect, config, metrics)
             nursery = await stack.enter_async_context(trio.open_nursery())
-            host = TemporalHost(kernel, client, portal, nursery)
+            clients = Clients(client)
+            host = TemporalHost(kernel, clients, portal, nursery)
             nodes = NodesHost(kernel, client, portal, nursery)
-            activities = Activities(kernel, client, portal, host, nodes)
+            activities = Activities(kernel, portal, host, nodes)
             here = [worker for worker in self._workers if worker.run]
             functions = [FunctionActivity(kernel, portal, worker) for worker in here]
             running = [
@@ -127,6 +132,14 @@ class TemporalBridge:
             if metrics is not None and kernel.expositions is not None:
                 kernel.expositions.append(metrics.read)
                 stack.callback(kernel.expositions.remove, metrics.read)
+
+            async def serve(namespace: str) -> None:
+                """Take deliveries from the processes of another namespace."""
+                worker = await portal.call(_node_worker, clients.of(namespace), kernel, activities)
+                running.append(worker)
+                nursery.start_soon(_run_visiting, portal, worker, namespace)
+
+            host.serve = serve
             try:
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
@@ -222,6 +235,14 @@ async def _worker(
         interceptors=[EndUnsupported(client)],
         **settings,
     )
+
+
+async def _run_visiting(portal: Portal, worker: temporalio.worker.Worker, namespace: str) -> None:
+    """As `_run`, in a namespace that is not the bridge's: what becomes of that is no reason to end."""
+    try:
+        await _run(portal, worker)
+    except Exception as error:  # noqa: BLE001 - the SDK raises a RuntimeError; whatever it is, it is told
+        log.error("namespace %s can no longer reach this node: %s", namespace, error)
 
 
 async def _run(portal: Portal, worker: temporalio.worker.Worker) -> None:

@@ -12,14 +12,9 @@ from typing import Any
 
 import attrs
 import trio
-from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowExecution
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.client import WorkflowExecution
 
 from actors import (
-    ALREADY_EXISTS,
-    INVALID,
     PID,
     UNAVAILABLE,
     Description,
@@ -34,23 +29,22 @@ from actors import (
     SpawnFunction,
     SpawnRequest,
     gone,
-    invalid,
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._callers import Callers
 from temporal_bridge._cancel_text import CancelRequest, cancel_text
+from temporal_bridge._clients import Clients
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
-from temporal_bridge._options import StartOptions
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about
 from temporal_bridge._signals import send_signal
+from temporal_bridge._starting import Starting
 from temporal_bridge._update_calls import UpdateCalls
 from temporal_bridge._watch import Watches
-from temporal_bridge._wire import DURABLE, Item, Mark, Signal
+from temporal_bridge._wire import DURABLE, Item, Mark
 from temporal_bridge._workers import known
-from temporal_bridge._workflow_children import already_running
 
 log = logging.getLogger("everproc.bridge")
 
@@ -60,20 +54,16 @@ _ANSWERED = timedelta(seconds=2)
 _MOST_SENT = 65536
 """For how many durable processes it is remembered which batch to them was the last."""
 
-_MOST_STARTS = 50
-"""Starts at once: more only wait longer each."""
-
 
 class TemporalHost:
-    """Starts, reaches and watches the durable processes of one namespace, for the processes of one node."""
+    """Starts, reaches and watches the durable processes of a server, for the processes of one node."""
 
-    def __init__(self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery) -> None:
+    def __init__(self, kernel: Kernel, clients: Clients, portal: Portal, nursery: trio.Nursery) -> None:
         self._kernel = kernel
-        self._client = client
+        self._clients = clients
         self._portal = portal
         self._nursery = nursery
-        self._converter = client.data_converter.payload_converter
-        self._starts = trio.CapacityLimiter(_MOST_STARTS)
+        self._converter = clients.own.data_converter.payload_converter
         self._outboxes: dict[PID, Outbox] = {}
         self._numbers = count(1)  # of batches: they go up for each destination, which is all that counts
         self._sent: dict[PID, int] = {}  # the last of each, that sent longest ago first
@@ -81,9 +71,19 @@ class TemporalHost:
         self.callers = Callers(kernel, self._converter, self._last_sent, self.bring_exit)
         self._links: dict[tuple[PID, PID], MonitorRef] = {}
         self._awaited: dict[PID, MonitorRef] = {}  # whose cancel waits for their end, as their spawn asked
-        self.watches = Watches(client, portal, nursery)
-        self._calls = UpdateCalls(kernel, client, portal, nursery, self.watches, self._flush, self._post)
+        self.starting = Starting(kernel, clients, portal)
+        self.watches = Watches(clients, portal, nursery)
+        self._calls = UpdateCalls(kernel, clients, portal, nursery, self.watches, self._flush, self._post)
         self.closed = False
+        self.serve: Callable[[str], Awaitable[None]] | None = None
+        """Lets the processes of a namespace reach this node; that of the bridge always can."""
+        self._served = {clients.own.namespace}
+
+    async def _met(self, namespace: str) -> None:
+        """There is a process in a namespace that knows of us now, and may answer."""
+        if namespace not in self._served and self.serve is not None:
+            self._served.add(namespace)
+            await self.serve(namespace)
 
     # Spawn
 
@@ -96,65 +96,11 @@ class TemporalHost:
         return spawn
 
     async def _spawn(self, task_queue: str, request: SpawnRequest) -> PID:
-        _check_durable(request)
-        options = StartOptions.parse(request.options)
-        if options.namespace not in (None, self._client.namespace):
-            raise invalid(
-                "temporal.workflow.namespace",
-                options.namespace,
-                f"{self._client.namespace!r}, the namespace of this bridge; open another bridge for another",
-            )
-        workflow_id = options.id or request.name or str(uuid.uuid4())
-        pid = PID(self._client.namespace, DURABLE, workflow_id)
-        args = list(request.args)
-        payload_size(self._converter, args, f"the arguments of {request.entry.id}")
-        items = [wire.message_item(message) for message in request.messages]
-        for item in items:
-            payload_size(self._converter, item.values, f"message {item.topic!r}")
-        facts: dict[str, Any] = {
-            "parent": None if request.parent is None else str(request.parent.pid),
-            "context": dict(request.context),
-        }
-        signal: Signal | None = None
-        policy = WorkflowIDConflictPolicy.FAIL if options.fails_if_running else options.id_conflict_policy
-        if items and policy is WorkflowIDConflictPolicy.USE_EXISTING:
-            signal = wire.signal_of(items, Mark(f"{self._kernel.name}/{uuid.uuid4()}", 1), facts)
-        elif items:
-            facts["messages"] = [list(item) for item in items]
-        header = wire.to_header(facts) if signal is None else signal.header
         self._check_open()
-        async with self._starts:
-            try:
-                run_id = await ask(
-                    self._portal,
-                    f"starting {request.entry.id} as {pid}",
-                    self._start,
-                    header,
-                    request.entry.name or request.entry.id,
-                    {
-                        "args": args,
-                        "id": workflow_id,
-                        "task_queue": options.task_queue or task_queue,
-                        "execution_timeout": options.execution_timeout,
-                        "run_timeout": options.run_timeout,
-                        "task_timeout": options.task_timeout,
-                        "id_conflict_policy": policy,
-                        "id_reuse_policy": options.id_reuse_policy,
-                        "retry_policy": options.retry_policy,
-                        "cron_schedule": options.cron_schedule,
-                        "memo": options.memo,
-                        "search_attributes": options.search_attributes,
-                        "start_delay": options.start_delay,
-                        "priority": options.priority,
-                        "request_eager_start": options.enable_eager_start,
-                        "start_signal": None if signal is None else signal.name,
-                        "start_signal_args": [] if signal is None else signal.args,
-                    },
-                )
-            except WorkflowAlreadyStartedError as error:
-                raise await self._conflict(pid, options) from error
+        pid, run_id, options = await self.starting.start(task_queue, request)
         if options.id is None and request.name is None:
             self.watches.started(pid, run_id)
+        await self._met(pid.node)
         if options.wait_for_cancellation and pid not in self._awaited:
             ref = self._awaited[pid] = MonitorRef(self._kernel.pid, self._kernel.next_number())
             self.watches.watch_soon(pid, ref, self._forget_awaited)
@@ -162,23 +108,6 @@ class TemporalHost:
 
     def _forget_awaited(self, event: Exit) -> None:
         self._awaited.pop(event.pid, None)
-
-    async def _conflict(self, pid: PID, options: StartOptions) -> Error:
-        """Why the server did not start a workflow: one of that id runs, or one has run."""
-        reuse = options.id_reuse_policy
-        if reuse is WorkflowIDReusePolicy.ALLOW_DUPLICATE or (await self.describe(pid)).status == "running":
-            return already_running(pid)
-        return Error(
-            f"the id of {pid} was used before, and id_reuse_policy={reuse.name.lower()!r} refuses to use it again:"
-            " choose another id or another policy",
-            kind=ALREADY_EXISTS,
-            details={"pid": str(pid)},
-        )
-
-    async def _start(self, header: dict[str, Payload], workflow_type: str, settings: dict[str, Any]) -> str:
-        wire.outgoing.set(header)
-        handle = await self._client.start_workflow(workflow_type, **settings)
-        return handle.first_execution_run_id or handle.result_run_id or ""
 
     # Messages
 
@@ -249,23 +178,27 @@ class TemporalHost:
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         signal = wire.signal_of(items, mark)
         self._kernel.counters.update(batches=1, batched_messages=len(items))
-        return await ask_about(
-            self._portal, f"sending {signal.name!r} to {target}", send_signal, self._client, target.id, signal
+        client = self._clients.of(target.node)
+        taken = await ask_about(
+            self._portal, f"sending {signal.name!r} to {target}", send_signal, client, target.id, signal
         )
+        if taken:
+            await self._met(target.node)
+        return taken
 
     # The end of others
 
     async def terminate(self, target: PID, by: PID | None, reason: str) -> bool:
         """As `Host.terminate`."""
         self._check_open()
-        handle = self._client.get_workflow_handle(target.id)
+        handle = self._clients.handle(target)
         text = reason or (f"by {by}" if by is not None else "")
         return await ask_about(self._portal, f"terminating {target}", lambda: handle.terminate(reason=text))
 
     async def cancel(self, target: PID, by: PID | None, reason: str, deadline: float | None) -> bool:
         """As `Host.cancel`."""
         self._check_open()
-        handle = self._client.get_workflow_handle(target.id)
+        handle = self._clients.handle(target)
         request = CancelRequest(None if by is None else str(by), reason, deadline, uuid.uuid4().hex[:12])
         announcement = wire.announce_item(request)
         size = payload_size(self._converter, announcement.values, "the reason")
@@ -368,12 +301,14 @@ class TemporalHost:
         return await ask(self._portal, "listing durable processes", self._list, query, limit)
 
     async def _list(self, query: str, limit: int) -> list[Description]:
-        return [self._listed(found) async for found in self._client.list_workflows(query, limit=limit)]
+        return [self._listed(found) async for found in self._clients.own.list_workflows(query, limit=limit)]
 
     def _listed(self, found: WorkflowExecution) -> Description:
-        parent = None if found.parent_id is None else PID(self._client.namespace, DURABLE, found.parent_id)
+        parent = (
+            None if found.parent_id is None else PID(self._clients.own.namespace, DURABLE, found.parent_id)
+        )
         return Description(
-            PID(self._client.namespace, DURABLE, found.id),
+            PID(self._clients.own.namespace, DURABLE, found.id),
             found.workflow_type,
             "running",
             parent,
@@ -384,7 +319,7 @@ class TemporalHost:
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`: what the server knows, and the process itself if a worker answers for it."""
         self._check_open()
-        handle = self._client.get_workflow_handle(target.id)
+        handle = self._clients.handle(target)
         found = await ask(self._portal, f"describing {target}", handle.describe)
         status = "running" if found.status is None else found.status.name.lower()
         details = {
@@ -401,9 +336,7 @@ class TemporalHost:
 
     async def _own_description(self, target: PID) -> Description | None:
         """What a durable process says of itself; None when no worker answers, or it is another SDK's."""
-        query = partial(
-            self._client.get_workflow_handle(target.id).query, wire.DESCRIBE, rpc_timeout=_ANSWERED
-        )
+        query = partial(self._clients.handle(target).query, wire.DESCRIBE, rpc_timeout=_ANSWERED)
         try:
             own = await ask(self._portal, f"asking {target}", query)
         except Error as error:
@@ -431,20 +364,3 @@ def _quoted(text: str) -> str:
     """As a string of the server's list queries."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def _check_durable(request: SpawnRequest) -> None:
-    """Refuse what no worker could run: it finds an entry by its id."""
-    entry = request.entry
-    if entry.kind == "anonymous":
-        raise Error(
-            f"target={entry.id!r} cannot be durable, no worker could find it: declare it with"
-            " @namespace.process(worker=...) at the top level of a module",
-            kind=INVALID,
-        )
-    if entry.activity:
-        raise Error(
-            f"entry={entry.id!r} was declared with activity=True: call it with funcs.call or funcs.start from a"
-            ' durable process, or spawn it with on="trio"',
-            kind=INVALID,
-        )

@@ -10,6 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from actors import (
     ALREADY_EXISTS,
+    CONFLICT,
     INTERNAL,
     INVALID,
     NOT_FOUND,
@@ -28,6 +29,7 @@ _KINDS: dict[RPCStatusCode, Kind] = {
     RPCStatusCode.NOT_FOUND: NOT_FOUND,
     RPCStatusCode.ALREADY_EXISTS: ALREADY_EXISTS,
     RPCStatusCode.INVALID_ARGUMENT: INVALID,
+    RPCStatusCode.FAILED_PRECONDITION: CONFLICT,
     RPCStatusCode.PERMISSION_DENIED: PERMISSION_DENIED,
     RPCStatusCode.UNAUTHENTICATED: PERMISSION_DENIED,
     RPCStatusCode.UNAVAILABLE: UNAVAILABLE,

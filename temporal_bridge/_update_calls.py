@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 
 import trio
 from temporalio.client import (
-    Client,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
@@ -19,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from actors import INVALID, PID, Error, Exit, Kernel, Message, MonitorRef, gone
 from temporal_bridge import _wire as wire
+from temporal_bridge._clients import Clients
 from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import from_failure
 from temporal_bridge._open_calls import MOST_OPEN
@@ -53,7 +53,7 @@ class UpdateCalls:
     def __init__(
         self,
         kernel: Kernel,
-        client: Client,
+        clients: Clients,
         portal: Portal,
         nursery: trio.Nursery,
         watches: Watches,
@@ -61,7 +61,7 @@ class UpdateCalls:
         post: Callable[[PID, Item], None],
     ) -> None:
         self._kernel = kernel
-        self._client = client
+        self._clients = clients
         self._portal = portal
         self._nursery = nursery
         self._watches = watches
@@ -75,7 +75,7 @@ class UpdateCalls:
         if message.reply_to is None:
             raise Error(f"message={message!r} is no call", kind=INVALID)
         item = wire.message_item(message, self._kernel.cause(target, message))
-        payload_size(self._client.data_converter.payload_converter, item.values, f"call {item.topic!r}")
+        payload_size(self._clients.own.data_converter.payload_converter, item.values, f"call {item.topic!r}")
         if self._open[target] >= MOST_OPEN:
             return await self._kernel.call_by_message(target, message, ref, sink)
         self._open[target] += 1
@@ -129,7 +129,7 @@ class UpdateCalls:
     async def _update(self, call: _UnderWay, item: Item) -> tuple[Any, str | None]:
         """On the asyncio side: what the update returned, or why not, and the run that took it if one did."""
         wire.outgoing.set(wire.to_header({"from": item.sender, "call": item.call, "cause": item.cause}))
-        target = self._client.get_workflow_handle(call.target.id)
+        target = self._clients.handle(call.target)
         run_id: str | None = None
         while True:
             try:

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable
 
 import trio
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import NOT_FOUND, PID, Error, Exit, MonitorRef, Reason, Result, gone
+from temporal_bridge._clients import Clients
 from temporal_bridge._failures import exit_of
 from temporal_bridge._feed import RETRY, Feed, Watched, chain_of
 from temporal_bridge._portal import Portal
@@ -37,8 +38,8 @@ class Watches:
     or a task that fetches how it ended.
     """
 
-    def __init__(self, client: Client, portal: Portal, nursery: trio.Nursery) -> None:
-        self._client = client
+    def __init__(self, clients: Clients, portal: Portal, nursery: trio.Nursery) -> None:
+        self._clients = clients
         self._portal = portal
         self._nursery = nursery
         self._sinks: dict[Watched, dict[MonitorRef, Sink]] = {}
@@ -47,7 +48,7 @@ class Watches:
         ] = {}  # None while the server is asked which chain it is
         self._polls: dict[Watched, trio.CancelScope] = {}
         self._fresh: dict[PID, str] = {}
-        self._feed = Feed(client, portal, nursery, self._ended)
+        self._feeds: dict[str, Feed] = {}  # by namespace
 
     def started(self, pid: PID, run_id: str) -> None:
         """Note an execution that was started under an id of its own, which no other has had."""
@@ -75,7 +76,7 @@ class Watches:
         if fresh is not None:
             self._look_after(Watched(target, fresh), fresh, ref, sink)
             return
-        handle = self._client.get_workflow_handle(target.id, run_id=run_id)
+        handle = self._clients.handle(target, run_id)
         try:
             found = await ask(self._portal, f"watching {target}", handle.describe)
         except Error as error:
@@ -103,7 +104,7 @@ class Watches:
         elif len(self._polls) < MOST_POLLS:
             self._start_poll(watched, run_id)
         else:
-            self._feed.add(watched, run_id)
+            self._feed_of(watched.pid.node).add(watched, run_id)
 
     def watch_soon(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
         """As `watch`, without waiting; a server that does not answer is asked again."""
@@ -129,7 +130,7 @@ class Watches:
         if sinks:
             return
         del self._sinks[watched]
-        self._feed.remove(watched)
+        self._feed_of(watched.pid.node).remove(watched)
         scope = self._polls.pop(watched, None)
         if scope is not None:
             scope.cancel()
@@ -141,7 +142,7 @@ class Watches:
             self._tell(watched, "noconnection", gone(watched.pid, "noconnection"))
 
     def _tell(self, watched: Watched, reason: Reason, result: Result) -> None:
-        self._feed.remove(watched)
+        self._feed_of(watched.pid.node).remove(watched)
         for ref, sink in self._sinks.pop(watched, {}).items():
             self._watched.pop(ref, None)
             sink(Exit(watched.pid, ref, reason, result))
@@ -152,8 +153,16 @@ class Watches:
 
     def _promote(self) -> None:
         """A poll is free: give it to one of those that wait for the feed."""
-        if len(self._polls) < MOST_POLLS and (taken := self._feed.take()) is not None:
-            self._start_poll(*taken)
+        for feed in self._feeds.values():
+            if len(self._polls) < MOST_POLLS and (taken := feed.take()) is not None:
+                self._start_poll(*taken)
+
+    def _feed_of(self, namespace: str) -> Feed:
+        feed = self._feeds.get(namespace)
+        if feed is None:
+            client = self._clients.of(namespace)
+            feed = self._feeds[namespace] = Feed(client, self._portal, self._nursery, self._ended)
+        return feed
 
     async def _poll(self, watched: Watched, run_id: str, scope: trio.CancelScope) -> None:
         with scope:
@@ -173,7 +182,7 @@ class Watches:
 
     async def _end_of(self, watched: Watched, run_id: str) -> tuple[Reason, Result]:
         """Wait for the end, through retries and continue-as-new; a server that is away is asked again."""
-        handle = self._client.get_workflow_handle(watched.pid.id, run_id=run_id)
+        handle = self._clients.handle(watched.pid, run_id)
         while True:
             try:
                 return "normal", Result(await self._portal.call(handle.result))

@@ -49,6 +49,12 @@ WATCH: Final = "@watch"
 LEASE: Final = "@lease"
 """The activity that runs for as long as a node is alive."""
 
+IS_RUNNING: Final = "@is_running"
+"""The activity that says whether a workflow is open."""
+
+REFUSED_ATTRIBUTES: Final = "@refused_attributes"
+"""The activity that says which search attributes the server would refuse."""
+
 TERMINATE_WORKFLOW: Final = "@terminate_workflow"
 """The activity that terminates another workflow: no command of Temporal does."""
 

@@ -143,8 +143,11 @@ class DurableProcess:
                 self._terminate_at(carried["deadline"])
             for item in carried["late"]:
                 self._take(Item(*item))
-        for item in header.get("messages", ()):
-            self._take(Item(*item))
+        # A retry, and the next run of a cron schedule, start as the first run did. That one is given the messages by a
+        # signal where an existing process was to get them too.
+        if not header.get("signalled") or info.attempt > 1 or info.continued_run_id is not None:
+            for item in header.get("messages", ()):
+                self._take(Item(*item))
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> Any:

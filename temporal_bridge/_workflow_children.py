@@ -6,15 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.common import (
+    SearchAttributeIndexedValueType,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from actors import ALREADY_EXISTS, INVALID, PID, Entry, Error, Kernel, SpawnRequest, invalid
+from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
-from temporal_bridge._options import StartOptions
-from temporal_bridge._wire import DURABLE
+from temporal_bridge._options import StartOptions, already_running, was_used, workflow_id_of
+from temporal_bridge._wire import DURABLE, Item
 from temporal_bridge._workflow_commands import WorkflowCommands
+from temporal_bridge._workflow_messages import AT_MOST, WorkflowMessages
 
 
 class WorkflowChildren:
@@ -22,14 +27,14 @@ class WorkflowChildren:
 
     def __init__(
         self,
-        kernel: Kernel,
         pid: PID,
         commands: WorkflowCommands,
+        messages: WorkflowMessages,
         terminate: Callable[[PID, PID | None, str], Awaitable[bool]],
     ) -> None:
-        self._kernel = kernel
         self._pid = pid
         self._commands = commands
+        self._messages = messages
         self._terminate = terminate
         self._handles: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
         self._dependent: set[str] = set()
@@ -41,7 +46,7 @@ class WorkflowChildren:
 
     def handle_of(self, pid: PID) -> workflow.ChildWorkflowHandle[Any, Any] | None:
         """The child of a PID, if it is one."""
-        return self._handles.get(pid.id)
+        return self._handles.get(pid.id) if pid.node == self._pid.node else None
 
     def forget(self, pid: PID) -> None:
         """It has ended."""
@@ -54,20 +59,25 @@ class WorkflowChildren:
         entry = request.entry
         if options.start_delay is not None:
             raise invalid(
-                "temporal.workflow.start_delay", options.start_delay, "no delay: a child starts at once"
+                "temporal.workflow.start_delay",
+                request.options["temporal.workflow.start_delay"],
+                "no delay: a child starts at once",
             )
         if options.namespace not in (None, self._pid.node):
             raise invalid(
                 "temporal.workflow.namespace", options.namespace, f"{self._pid.node!r}, where its parent is"
             )
         check_declared(entry)
-        workflow_id = options.id or request.name or str(workflow.uuid4())
+        workflow_id = workflow_id_of(request, options) or str(workflow.uuid4())
         pid = PID(self._pid.node, DURABLE, workflow_id)
+        converter = workflow.payload_converter()
         args = list(request.args)
-        size = payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
+        size = payload_size(converter, args, f"the arguments of {entry.id}")
+        size += payload_size(converter, [options.memo], "temporal.workflow.memo")
         items = [wire.message_item(message) for message in request.messages]
         for item in items:
-            size += payload_size(workflow.payload_converter(), item.values, f"message {item.topic!r}")
+            size += payload_size(converter, item.values, f"message {item.topic!r}")
+        await self._check_attributes(options)
         facts = {
             "parent": str(self._pid),
             "context": dict(request.context),
@@ -78,24 +88,18 @@ class WorkflowChildren:
         async def start() -> bool:
             await self._commands.room(size)
             wire.outgoing.set(header)
-            self._handles[workflow_id] = await workflow.start_child_workflow(
-                entry.name or entry.id,
-                args=args,
-                id=workflow_id,
-                task_queue=options.task_queue or task_queue,
-                parent_close_policy=options.parent_close_policy,
-                execution_timeout=options.execution_timeout,
-                run_timeout=options.run_timeout,
-                task_timeout=options.task_timeout,
-                id_reuse_policy=options.id_reuse_policy,
-                retry_policy=options.retry_policy,
-                cron_schedule=options.cron_schedule,
-                memo=options.memo,
-                search_attributes=options.search_attributes,
-                priority=options.priority,
-                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
+            settings: dict[str, Any] = {
+                "args": args,
+                "id": workflow_id,
+                "task_queue": options.task_queue or task_queue,
+                "parent_close_policy": options.parent_close_policy,
+                "cancellation_type": workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
                 if options.wait_for_cancellation
                 else workflow.ChildWorkflowCancellationType.TRY_CANCEL,
+                **options.for_temporal(),
+            }
+            self._handles[workflow_id] = await workflow.start_child_workflow(
+                entry.name or entry.id, **settings
             )
             if options.parent_close_policy is not workflow.ParentClosePolicy.ABANDON:
                 self._dependent.add(workflow_id)
@@ -105,15 +109,48 @@ class WorkflowChildren:
             try:
                 await self._commands.ask(start())
             except WorkflowAlreadyStartedError:
-                if options.fails_if_running:
-                    raise already_running(pid) from None
-                if options.id_conflict_policy is not WorkflowIDConflictPolicy.TERMINATE_EXISTING:
-                    for message in request.messages:
-                        await self._kernel.send(pid, message)
+                if await self._has_existing(pid, options, items):
                     return pid
-                await self._terminate(pid, self._pid, f"{self._pid} starts another")
             else:
                 return pid
+
+    async def _has_existing(self, pid: PID, options: StartOptions, items: list[Item]) -> bool:
+        """Whether the spawn is for the process that has the id. False when it has ended, and the id is free again."""
+        reuse = options.id_reuse_policy
+        if reuse is not WorkflowIDReusePolicy.ALLOW_DUPLICATE and not await self._ask_worker(
+            wire.IS_RUNNING, str(pid)
+        ):
+            raise was_used(pid, options)
+        if options.fails_if_running:
+            raise already_running(pid)
+        if options.id_conflict_policy is WorkflowIDConflictPolicy.TERMINATE_EXISTING:
+            await self._terminate(pid, self._pid, f"{self._pid} starts another")
+            return False
+        return await self._messages.send_all(pid, items)
+
+    async def _check_attributes(self, options: StartOptions) -> None:
+        """Refuse search attributes that the server would refuse: it would do so to the whole workflow task."""
+        if options.search_attributes is None:
+            return
+        given = {
+            pair.key.name: SearchAttributeIndexedValueType(pair.key.indexed_value_type).name
+            for pair in options.search_attributes
+        }
+        values = {pair.key.name: pair.value for pair in options.search_attributes}
+        refused = await self._ask_worker(wire.REFUSED_ATTRIBUTES, self._pid.node, given)
+        for name, kind in refused.items():
+            expected = (
+                f"a value for its type, {kind}" if kind else "a search attribute that the namespace has"
+            )
+            raise invalid(f"temporal.workflow.search_attributes[{name!r}]", values[name], expected)
+
+    async def _ask_worker(self, activity: str, *args: Any) -> Any:
+        async def ask() -> Any:
+            return await workflow.execute_local_activity(
+                activity, args=list(args), start_to_close_timeout=AT_MOST
+            )
+
+        return await self._commands.ask(ask())
 
 
 def check_declared(entry: Entry) -> None:
@@ -125,12 +162,3 @@ def check_declared(entry: Entry) -> None:
             kind=INVALID,
             details={"entry": entry.id},
         )
-
-
-def already_running(pid: PID) -> Error:
-    """The error of a spawn that does not want an existing process."""
-    return Error(
-        f"{pid} is running already: choose another id, or id_conflict_policy use_existing or terminate_existing",
-        kind=ALREADY_EXISTS,
-        details={"pid": str(pid)},
-    )

@@ -56,7 +56,7 @@ class WorkflowHost:
         self._kernel = kernel
         self.commands = WorkflowCommands(kernel, scheduler, on_idle)
         self._messages = WorkflowMessages(pid, scheduler, self.commands, seen)
-        self.children = WorkflowChildren(kernel, pid, self.commands, self.terminate)
+        self.children = WorkflowChildren(pid, self.commands, self._messages, self.terminate)
         self.watches = WorkflowWatches(kernel, pid, scheduler, self.commands, self._messages, self.children)
         self.calls = WorkflowCalls(kernel, pid, scheduler, self._messages, self.watches)
         self.functions = WorkflowFunctions(pid, self.commands.start, self.commands.room)
@@ -94,7 +94,7 @@ class WorkflowHost:
         async def terminate() -> bool:
             ended: bool = await workflow.execute_local_activity(
                 wire.TERMINATE_WORKFLOW,
-                args=[target.id, reason or f"by {by}"],
+                args=[str(target), reason or f"by {by}"],
                 start_to_close_timeout=AT_MOST,
             )
             return ended

@@ -62,12 +62,13 @@ async def outside(
     patience: float = 15,
     workers: tuple[Worker, ...] = (),
     client: TemporalClient | None = None,
+    task_queue: str | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Outside, None]:
     """A node with a bridge to the server, whose worker runs `entries` on a task queue of its own."""
     with trio.fail_after(patience):  # not pytest's own timeout, which would leave the run of trio in pieces
         async with AsyncExitStack() as stack:
-            here = Worker(worker, task_queue=f"q-{uuid.uuid4()}", entries=entries, **settings)
+            here = Worker(worker, task_queue=task_queue or f"q-{uuid.uuid4()}", entries=entries, **settings)
             if node is None:
                 node = await stack.enter_async_context(Node("test"))
             portal = await stack.enter_async_context(Portal("observer"))

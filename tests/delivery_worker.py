@@ -40,6 +40,14 @@ async def tells_many(to: actors.PID, numbers: int) -> None:
 
 
 @delivery.process(worker="delivery:worker")
+async def is_linked(to: actors.PID) -> None:
+    """Links to another and tells it so."""
+    await actors.link(to)
+    await actors.send(to, "linked")
+    await actors.sleep("1h")
+
+
+@delivery.process(worker="delivery:worker")
 async def echoes() -> None:
     """Sends each message back."""
     async for message in actors.inbox():
@@ -47,9 +55,9 @@ async def echoes() -> None:
         await actors.send(message.sender, "echo", message.payload)
 
 
-async def serve(address: str) -> None:
+async def serve(address: str, namespace: str) -> None:
     async with (
         actors.Node("delivery-worker") as node,
-        TemporalBridge(node, TemporalClient(address), worker(run=True)),
+        TemporalBridge(node, TemporalClient(address, namespace=namespace), worker(run=True)),
     ):
         await trio.lowlevel.wait_readable(sys.stdin)

@@ -79,6 +79,14 @@ async def collect(count: int) -> list[Any]:
 
 
 @app.process(worker="out:worker")
+async def collect_and_fail_once(count: int) -> list[Any]:
+    found = [(await actors.inbox().receive()).payload for _ in range(count)]
+    if workflow.info().attempt == 1:
+        raise Error("not yet", kind="UNAVAILABLE")
+    return found
+
+
+@app.process(worker="out:worker")
 async def collect_until_stop(initial: int = 0) -> dict[str, Any]:
     found: list[Any] = []
     async for message in actors.inbox():
@@ -163,6 +171,11 @@ async def again_when_told(rounds: int) -> str:
 
 
 @app.process(worker="out:worker")
+async def terminate_it(pid: PID) -> bool:
+    return await actors.terminate(pid)
+
+
+@app.process(worker="out:worker")
 async def sleeper() -> None:
     await actors.sleep("1h")
 
@@ -194,6 +207,17 @@ async def child_with(options: dict[str, Any], name: str | None) -> Any:
     pid = await spawner.spawn(wait_for_finish)
     await actors.listen("finish").receive()
     return pid
+
+
+@app.process(worker="out:worker")
+async def spawn_child(target: str, name: str | None, options: dict[str, Any], messages: list[Any]) -> Any:
+    spawner = actors.spawner(name=name, options=options)
+    for message in messages:
+        spawner = spawner.with_message("item", message)
+    try:
+        return await spawner.spawn(target)
+    except Error as error:
+        return [error.kind, error.message, dict(error.details)]
 
 
 @app.process(worker="out:worker")

@@ -17,13 +17,13 @@ ROOT = Path(__file__).parent.parent
 
 
 class WorkerProgram:
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, namespace: str = "default") -> None:
+        self.address, self.namespace = address, namespace
         self.start()
 
     def start(self) -> None:
-        program = "import sys, trio; from tests.delivery_worker import serve; trio.run(serve, sys.argv[1])"
-        command = [sys.executable, "-c", program, self.address]
+        program = "import sys, trio; from tests.delivery_worker import serve; trio.run(serve, *sys.argv[1:])"
+        command = [sys.executable, "-c", program, self.address, self.namespace]
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
 
     def kill(self) -> None:
@@ -37,13 +37,15 @@ class WorkerProgram:
 
 
 @asynccontextmanager
-async def programs(address: str) -> AsyncGenerator[tuple[actors.Node, WorkerProgram], None]:
+async def programs(
+    address: str, namespace: str = "default"
+) -> AsyncGenerator[tuple[actors.Node, WorkerProgram], None]:
     """This program with a node, and a worker program."""
     async with (
         actors.Node("here") as node,
         TemporalBridge(node, TemporalClient(address), worker(run=False)),
     ):
-        program = WorkerProgram(address)
+        program = WorkerProgram(address, namespace)
         try:
             yield node, program
         finally:

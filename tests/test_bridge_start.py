@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import trio
 from temporalio.api.enums.v1 import ContinueAsNewInitiator
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 import actors
-from actors import ALREADY_EXISTS, INVALID, NOT_FOUND, PID, TIMEOUT, Error
+from actors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, PID, TIMEOUT, Error
 from temporal_bridge import workflow
 from tests.bridging import Outside, next_exit, outside
 from tests.outside_entries import (
     app,
     collect,
+    collect_and_fail_once,
     collect_until_stop,
     fail_until,
     hello,
@@ -417,14 +422,90 @@ async def test_w15_priority_is_the_servers(temporal_address: str) -> None:
         await here.node.terminate(pid)
 
 
-async def test_w15_namespace_is_that_of_the_bridge(temporal_address: str) -> None:
+@pytest.mark.parametrize("messages", [0, 1, 2])
+@pytest.mark.parametrize("policy", ["use_existing", "fail", "terminate_existing"])
+async def test_w15_w19_eager_start_is_eager_with_messages_and_every_policy_too(
+    temporal_address: str, policy: str, messages: int
+) -> None:
     async with outside(temporal_address, app) as here:
-        pid, _ = await started_with(here, namespace="default")
-        assert pid.node == "default"
+        options = {
+            "temporal.workflow.enable_eager_start": True,
+            "temporal.workflow.id_conflict_policy": policy,
+        }
+        spawner = here.node.spawner(name=here.new_id(), options=options)
+        for number in range(messages):
+            spawner = spawner.with_message("item", number)
+        pid = await spawner.spawn(collect_until_stop)
+        assert (await here.started(pid)).eager_execution_accepted
+        expected = list(range(messages))
+        if policy == "use_existing":  # a second time they reach the one that runs
+            assert await spawner.spawn(collect_until_stop) == pid
+            expected *= 2
+        await here.node.send(pid, "stop")
+        found = await here.portal.call(here.handle(pid).result)
+        assert found["found"] == expected
+
+
+async def test_w15_fairness_and_texts_for_people_are_the_servers(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        pid, event = await started_with(
+            here,
+            fairness_key="tenant-1",
+            fairness_weight=2,
+            static_summary="an order",
+            static_details="of *Ada*",
+        )
+        assert (event.priority.fairness_key, event.priority.fairness_weight) == ("tenant-1", 2.0)
+        found = await here.describe(pid)
+        assert await here.portal.call(found.static_summary) == "an order"
+        assert await here.portal.call(found.static_details) == "of *Ada*"
         await here.node.terminate(pid)
-        with pytest.raises(Error, match=r"temporal\.workflow\.namespace='elsewhere' is not valid") as raised:
-            await started_with(here, namespace="elsewhere")
-        assert raised.value.kind == INVALID
+
+
+async def test_w15_versioning_override_pins_a_process_to_a_version_of_its_workers(
+    temporal_address: str,
+) -> None:
+    deployment, queue = f"d-{uuid.uuid4()}", f"q-{uuid.uuid4()}"
+
+    def versioned(build_id: str) -> dict[str, Any]:
+        table = {"deployment_name": deployment, "build_id": build_id, "behavior": "auto_upgrade"}
+        return {"task_queue": queue, "options": {"versioning": table}, "patience": 60}
+
+    async with (
+        outside(temporal_address, app, node=None, **versioned("old")) as here,
+        outside(temporal_address, app, **versioned("new")),
+    ):
+        await here.portal.call(become_current, here.client, deployment, "old")
+
+        async def runs_on(override: Any) -> tuple[str, Any]:
+            given = {} if override is None else {"temporal.workflow.versioning_override": override}
+            pid = await here.node.spawner(options=given).with_message("finish", 1).spawn(wait_for_finish)
+            await here.portal.call(here.handle(pid).result)
+            found = (await here.describe(pid)).raw_info.versioning_info
+            return found.deployment_version.build_id, found.versioning_override.WhichOneof("override")
+
+        assert await runs_on(None) == ("old", None)
+        assert await runs_on({"deployment_name": deployment, "build_id": "new"}) == ("new", "pinned")
+        assert await runs_on("auto_upgrade") == ("old", "auto_upgrade")
+        with pytest.raises(Error, match="is not present in task queue") as raised:
+            await runs_on({"deployment_name": deployment, "build_id": "never"})
+        assert raised.value.kind == CONFLICT
+
+
+async def become_current(client: Client, deployment: str, build_id: str) -> None:
+    """Make a version current as soon as its worker is known to the server."""
+    while True:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(
+                SetWorkerDeploymentCurrentVersionRequest(
+                    namespace=client.namespace, deployment_name=deployment, build_id=build_id
+                )
+            )
+            return
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+                raise
+            await asyncio.sleep(0.05)
 
 
 # Start-up messages (W19)
@@ -492,6 +573,19 @@ async def test_w19_fifty_spawns_of_one_name_at_once_start_one_process_with_all_m
         await here.node.send(pid, "stop")
         found = await here.portal.call(here.handle(pid).result)
         assert sorted(found["found"]) == list(range(50))
+
+
+@pytest.mark.parametrize("policy", ["use_existing", "fail"])
+async def test_w19_retried_process_starts_with_its_messages_again_whatever_the_policy(
+    temporal_address: str, policy: str
+) -> None:
+    options = {
+        "temporal.workflow.retry_policy": {"initial_interval": 10},
+        "temporal.workflow.id_conflict_policy": policy,
+    }
+    async with outside(temporal_address, app) as here:
+        spawner = here.node.spawner(options=options).with_message("item", 1).with_message("item", 2)
+        assert await spawner.execute(collect_and_fail_once, 2) == [1, 2]
 
 
 async def test_w20_context_reaches_process_function_and_child_and_explicit_values_win(

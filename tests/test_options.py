@@ -9,9 +9,11 @@ import pytest
 import temporalio.common
 import temporalio.workflow
 from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError
 
 from actors import INVALID, KINDS, Error, Namespace, Node, RetryPolicy, funcs
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
+from temporal_bridge._cron import fault_of
 from temporal_bridge._options import StartOptions, activity_retry_policy, search_attribute
 from tests.bridging import outside
 from tests.outside_entries import app, hello
@@ -20,6 +22,9 @@ FIELDS = (
     "initial_interval, backoff_coefficient, maximum_interval, maximum_attempts, non_retryable_error_types"
 )
 TEXT = "a non-empty string"
+ID = "a non-empty string of at most 1000 bytes"
+WEIGHT = "a number from 0.001 to 1000"
+VERSION = '"auto_upgrade", or {"deployment_name": ..., "build_id": ...} of the workers to pin to'
 URGENCY = "a whole number from 1, the most urgent, to 5"
 FLAG = "True or False"
 POSITIVE = "a duration of more than 0"
@@ -33,7 +38,9 @@ REUSES = 'one of "allow_duplicate", "allow_duplicate_failed_only", "reject_dupli
 CLOSES = 'one of "terminate", "abandon", "request_cancel"'
 CRON = 'a cron expression of five fields, such as "0 */6 * * *"'
 MAPPING = "a mapping of names to values"
-ATTRIBUTE = "a bool, int, float, datetime, string, or a list of strings"
+ATTRIBUTE = (
+    "a bool, int of 64 bits, finite float, datetime, string, or a list of strings, of at most 2048 bytes"
+)
 SOME_FIELDS = f"a mapping with some of {FIELDS}"
 ONE_FIELD = f"one of {FIELDS}"
 COEFFICIENT = "a number of 1 or more"
@@ -47,11 +54,12 @@ SOME = "a whole number of 1 or more"
 SECONDS = 'a duration such as "250ms", "5s", "1h30m", or a timedelta; for 5 seconds write "5s"'
 
 START: list[tuple[str, Any, str, str]] = [
-    ("id", "", "id=''", TEXT),
-    ("id", 7, "id=7", TEXT),
-    ("id", None, "id=None", TEXT),
-    ("task_queue", "", "task_queue=''", TEXT),
-    ("task_queue", b"q", "task_queue=b'q'", TEXT),
+    ("id", "", "id=''", ID),
+    ("id", 7, "id=7", ID),
+    ("id", None, "id=None", ID),
+    ("id", "\ud800", "id='\\ud800'", ID),
+    ("task_queue", "", "task_queue=''", ID),
+    ("task_queue", b"q", "task_queue=b'q'", ID),
     ("execution_timeout", "5 minutes", "execution_timeout='5 minutes'", DURATION),
     ("execution_timeout", -1, "execution_timeout=-1", MILLISECONDS),
     ("execution_timeout", 0, "execution_timeout=0", POSITIVE),
@@ -72,8 +80,18 @@ START: list[tuple[str, Any, str, str]] = [
     ("task_timeout", "5", "task_timeout='5'", DURATION),
     ("start_delay", "soon", "start_delay='soon'", DURATION),
     ("start_delay", -5, "start_delay=-5", MILLISECONDS),
-    ("id_conflict_policy", "useexisting", "id_conflict_policy='useexisting'", CONFLICTS),
-    ("id_conflict_policy", "USE_EXISTING", "id_conflict_policy='USE_EXISTING'", CONFLICTS),
+    (
+        "id_conflict_policy",
+        "useexisting",
+        "id_conflict_policy='useexisting'",
+        f'{CONFLICTS}; did you mean "use_existing"?',
+    ),
+    (
+        "id_conflict_policy",
+        "USE_EXISTING",
+        "id_conflict_policy='USE_EXISTING'",
+        f'{CONFLICTS}; did you mean "use_existing"?',
+    ),
     ("id_conflict_policy", 1, "id_conflict_policy=1", CONFLICTS),
     ("id_reuse_policy", "never", "id_reuse_policy='never'", REUSES),
     ("id_reuse_policy", None, "id_reuse_policy=None", REUSES),
@@ -83,10 +101,17 @@ START: list[tuple[str, Any, str, str]] = [
     ("wait_for_cancellation", "true", "wait_for_cancellation='true'", FLAG),
     ("parent_close_policy", "kill", "parent_close_policy='kill'", CLOSES),
     ("parent_close_policy", True, "parent_close_policy=True", CLOSES),
-    ("cron_schedule", "every day", "cron_schedule='every day'", CRON),
-    ("cron_schedule", "", "cron_schedule=''", TEXT),
-    ("cron_schedule", 5, "cron_schedule=5", TEXT),
-    ("cron_schedule", "* * * *", "cron_schedule='* * * *'", CRON),
+    ("cron_schedule", "every day", "cron_schedule='every day'", f"{CRON}; it has 2 fields"),
+    ("cron_schedule", "", "cron_schedule=''", CRON),
+    ("cron_schedule", 5, "cron_schedule=5", CRON),
+    ("cron_schedule", "* * * *", "cron_schedule='* * * *'", f"{CRON}; it has 4 fields"),
+    ("cron_schedule", "0 0 31 4 *", "cron_schedule='0 0 31 4 *'", f"{CRON}; no month has that day"),
+    (
+        "cron_schedule",
+        "TZ=Moon 0 0 * * *",
+        "cron_schedule='TZ=Moon 0 0 * * *'",
+        f"{CRON}; there is no time zone 'Moon'",
+    ),
     ("memo", "text", "memo='text'", MAPPING),
     ("memo", {1: 2}, "memo key=1", TEXT),
     ("memo", {"": 1}, "memo key=''", TEXT),
@@ -97,8 +122,23 @@ START: list[tuple[str, Any, str, str]] = [
     ("search_attributes", 5, "search_attributes=5", MAPPING),
     ("search_attributes", {2: "x"}, "search_attributes key=2", TEXT),
     ("search_attributes", {"a": b"x"}, "search_attributes['a']=b'x'", ATTRIBUTE),
-    ("namespace", "", "namespace=''", TEXT),
-    ("namespace", 3, "namespace=3", TEXT),
+    ("search_attributes", {"a": 2**63}, "search_attributes['a']=9223372036854775808", ATTRIBUTE),
+    ("search_attributes", {"a": float("nan")}, "search_attributes['a']=nan", ATTRIBUTE),
+    ("namespace", "", "namespace=''", ID),
+    ("namespace", 3, "namespace=3", ID),
+    ("fairness_key", "", "fairness_key=''", "a non-empty string of at most 64 bytes"),
+    ("fairness_key", 5, "fairness_key=5", "a non-empty string of at most 64 bytes"),
+    ("fairness_key", "k" * 65, f"fairness_key={'k' * 65!r}", "a non-empty string of at most 64 bytes"),
+    ("fairness_weight", 0, "fairness_weight=0", WEIGHT),
+    ("fairness_weight", 1001, "fairness_weight=1001", WEIGHT),
+    ("fairness_weight", "2", "fairness_weight='2'", WEIGHT),
+    ("fairness_weight", float("nan"), "fairness_weight=nan", WEIGHT),
+    ("versioning_override", "pinned", "versioning_override='pinned'", VERSION),
+    ("versioning_override", {"build_id": "b"}, "versioning_override={'build_id': 'b'}", VERSION),
+    ("versioning_override", None, "versioning_override=None", VERSION),
+    ("versioning_override", {"deployment_name": "d", "build_id": ""}, "versioning_override.build_id=''", ID),
+    ("static_summary", 5, "static_summary=5", "a non-empty string of at most 400 bytes"),
+    ("static_details", "", "static_details=''", "a non-empty string of at most 20000 bytes"),
     ("priority", 0, "priority=0", URGENCY),
     ("priority", 6, "priority=6", URGENCY),
     ("priority", "high", "priority='high'", URGENCY),
@@ -173,7 +213,15 @@ OPTIONS = [
     *("id", "task_queue", "execution_timeout", "run_timeout", "task_timeout"),
     *("id_conflict_policy", "id_reuse_policy", "execution_error_when_already_started", "retry_policy"),
     *("cron_schedule", "memo", "search_attributes", "enable_eager_start", "start_delay"),
-    *("parent_close_policy", "wait_for_cancellation", "namespace", "priority"),
+    *("parent_close_policy", "wait_for_cancellation", "namespace"),
+    *(
+        "priority",
+        "fairness_key",
+        "fairness_weight",
+        "versioning_override",
+        "static_summary",
+        "static_details",
+    ),
 ]
 
 
@@ -198,7 +246,14 @@ def test_w15_bad_start_option_is_refused_with_its_name_value_and_what_is_accepte
 )
 def test_w15_unknown_start_option_is_refused_with_all_that_are_known(name: str) -> None:
     known = ", ".join(f"temporal.workflow.{option}" for option in OPTIONS)
-    assert refusal(StartOptions.parse, {name: 1}) == f"option={name!r} is not valid: expected one of {known}"
+    meant = {
+        "temporal.workflow.ids": "; did you mean temporal.workflow.id?",
+        "workflow.id": "; did you mean temporal.workflow.id?",
+        "id": "; did you mean temporal.workflow.id?",
+        "activity.task_queue": "; did you mean temporal.workflow.task_queue?",
+    }
+    expected = f"option={name!r} is not valid: expected one of {known}{meant.get(name, '')}"
+    assert refusal(StartOptions.parse, {name: 1}) == expected
 
 
 @pytest.mark.parametrize(("name", "value", "shown", "expected"), CALL, ids=lambda value: repr(value)[:30])
@@ -250,6 +305,11 @@ def test_every_start_option_is_read() -> None:
         "wait_for_cancellation": True,
         "namespace": "default",
         "priority": 2,
+        "fairness_key": "tenant-1",
+        "fairness_weight": 3,
+        "versioning_override": {"deployment_name": "orders", "build_id": "7"},
+        "static_summary": "an order",
+        "static_details": "of *Ada*",
     }
     assert list(given) == OPTIONS
     found = StartOptions.parse({f"temporal.workflow.{name}": value for name, value in given.items()})
@@ -267,7 +327,12 @@ def test_every_start_option_is_read() -> None:
     assert found.memo == {"a": [1]}
     assert found.parent_close_policy is temporalio.workflow.ParentClosePolicy.ABANDON
     assert found.enable_eager_start
-    assert found.priority == temporalio.common.Priority(priority_key=2)
+    shared = found.for_temporal()
+    assert shared["priority"] == temporalio.common.Priority(2, "tenant-1", 3.0)
+    assert shared["versioning_override"] == temporalio.common.PinnedVersioningOverride(
+        temporalio.common.WorkerDeploymentVersion("orders", "7")
+    )
+    assert (shared["static_summary"], shared["static_details"]) == ("an order", "of *Ada*")
     assert found.wait_for_cancellation
     assert found.fails_if_running
 
@@ -297,16 +362,57 @@ def test_a14_calls_without_a_policy_are_retried_but_not_a_missing_function() -> 
 
 
 REFUSED_BY_THE_SERVER: list[dict[str, Any]] = [
-    {"cron_schedule": "99 * * * *"},
-    {"cron_schedule": "* * * * nonsense"},
-    {"id": "x" * 2000},
-    {"task_queue": "x" * 2000},
     {"search_attributes": {"order_count": "not a number"}},
     {"search_attributes": {"nobody_registered_this": 1}},
     {"memo": {"large": "x" * 3_000_000}},
-    {"search_attributes": {"order_status": "x" * 3_000_000}},
+    {"search_attributes": {"order_tags": ["x" * 1000] * 2, "order_status": ["x"]}},
     {"cron_schedule": "0 0 * * *", "start_delay": "5s"},
 ]
+
+
+CRONS = [
+    *("0 */6 * * *", "* * * *", "* * * * * *", "99 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *"),
+    *("* * * 13 *", "* * * * 7", "* * * * 6", "* * * * sun", "* * * * SUN-TUE", "* * * jan,FEB *"),
+    *(
+        "0 0 31 2 *",
+        "0 0 29 2 *",
+        "0 0 31 2 1",
+        "0 0 31 4,6 *",
+        "0 0 1-31 2 *",
+        "* * */31 2 *",
+        "*/0 * * * *",
+    ),
+    *(
+        "*/70 * * * *",
+        "5/10 * * * *",
+        "5-1 * * * *",
+        "1-5/2 * * * *",
+        "? ? * * ?",
+        "*/5/2 * * * *",
+        "-1 * * * *",
+    ),
+    *("@daily", "@Daily", "@hourly ", "@reboot", "@every 1h30m", "@every 1.5h", "@every 1", "@every 1h 30m"),
+    *("TZ=Europe/Lisbon 0 0 * * *", "CRON_TZ=Europe/Lisbon @daily", "CRON_TZ=Nowhere/X 0 0 * * *"),
+    *("a * * * *", "* * L * *", "* * * * 1#2", " 0 0 * * *", "0  0 * * *", "* * * janu *", "٣ * * * *"),
+]
+
+
+async def test_w15_cron_expressions_are_read_as_the_server_reads_them(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+
+        async def takes(expression: str) -> bool:
+            try:
+                handle = await here.client.start_workflow(
+                    "anything", id=here.new_id(), task_queue="nobody", cron_schedule=expression
+                )
+            except RPCError:
+                return False
+            await handle.terminate()
+            return True
+
+        for expression in CRONS:
+            taken = await here.portal.call(takes, expression)
+            assert (fault_of(expression) is None) == taken, expression
 
 
 async def test_w15_what_only_the_server_can_refuse_is_invalid_too(temporal_address: str) -> None:
