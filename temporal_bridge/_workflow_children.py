@@ -8,6 +8,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import (
     SearchAttributeIndexedValueType,
+    SearchAttributePair,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -132,11 +133,11 @@ class WorkflowChildren:
         """Refuse search attributes that the server would refuse: it would do so to the whole workflow task."""
         if options.search_attributes is None:
             return
+        pairs: list[SearchAttributePair[Any]] = list(options.search_attributes)
         given = {
-            pair.key.name: SearchAttributeIndexedValueType(pair.key.indexed_value_type).name
-            for pair in options.search_attributes
+            pair.key.name: SearchAttributeIndexedValueType(pair.key.indexed_value_type).name for pair in pairs
         }
-        values = {pair.key.name: pair.value for pair in options.search_attributes}
+        values = {pair.key.name: pair.value for pair in pairs}
         refused = await self._ask_worker(wire.REFUSED_ATTRIBUTES, self._pid.node, given)
         for name, kind in refused.items():
             expected = (

@@ -72,7 +72,8 @@ async def test_w15_every_option_of_a_child_is_seen_on_the_server(temporal_addres
         assert event.priority.fairness_weight == 2.5
         found = await here.describe(pid)
         assert await here.portal.call(found.memo) == {"source": "api"}
-        shown = {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes}
+        pairs: Any = found.typed_search_attributes.search_attributes
+        shown = {pair.key.name: pair.value for pair in pairs}
         assert {name: shown[name] for name in attributes} == attributes
         assert await here.portal.call(found.static_summary) == "an order"
         assert await here.portal.call(found.static_details) == "of *Ada*"
