@@ -269,10 +269,8 @@ def search_attribute(key: str, value: Any, name: str) -> SearchAttributePair[Any
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return SearchAttributePair(SearchAttributeKey.for_datetime(key), aware)
-    texts: Sequence[Any] = (
-        [value] if isinstance(value, str) else value if type(value) in (list, tuple) else [None]
-    )
-    if all(isinstance(text, str) for text in texts) and _fits(texts):
+    texts: Any = [value] if isinstance(value, str) else value
+    if type(texts) in (list, tuple) and all(isinstance(text, str) for text in texts) and _fits(texts):
         if isinstance(value, str):
             return SearchAttributePair(SearchAttributeKey.for_keyword(key), value)
         return SearchAttributePair(SearchAttributeKey.for_keyword_list(key), list(texts))
