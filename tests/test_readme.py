@@ -1,4 +1,4 @@
-"""The programs in the README and the tutorial do what stands below them."""
+"""The programs in the README and the documentation do what stands below them."""
 
 import os
 import re
@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
 _BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"^```python\n# (\S+\.py)$", re.MULTILINE)
+_DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *(page for page in _DOCS if _FILE.search(page.read_text(encoding="utf-8")))]
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -56,7 +58,7 @@ def test_the_readme_starts_with_the_two_commands_and_shows_about_forty_lines() -
     assert 30 <= sum(bool(line.strip()) for block in shown for line in block.splitlines()) <= 45
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [PAGES[0], *_DOCS], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link
