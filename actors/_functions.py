@@ -323,6 +323,11 @@ class Attempt(Protocol):
         """What the call is."""
         ...
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more, although it may go on in a thread, which nothing can stop."""
+        ...
+
 
 @attrs.frozen
 class FunctionInfo:

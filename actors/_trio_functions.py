@@ -46,6 +46,7 @@ class LocalAttempt:
         self.info = info
         self.heartbeat_details = heartbeat_details
         self.last = heartbeat_details
+        self.over = False
 
     def heartbeat(self, details: tuple[Any, ...]) -> None:
         """As `Attempt.heartbeat`."""
@@ -100,7 +101,10 @@ class TrioFunctions:
             for number in count(1):
                 running = LocalAttempt(FunctionInfo(call.entry.id, identity, number), details)
                 attempt.set(running)
-                result = await self._attempt(call)
+                try:
+                    result = await self._attempt(call)
+                finally:
+                    running.over = True
                 if result.error is None:
                     return result
                 error, details = result.error, running.last

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from actors._errors import CANCELED, Error
 from actors._functions import Executor, FunctionInfo, Future, RetryPolicy, running_attempt
 
 __all__ = [
@@ -37,8 +38,19 @@ def start(function: Callable[..., Any] | str, *args: Any) -> Future:
 
 
 def heartbeat(*details: Any) -> None:
-    """Tell, from inside a function, that it is alive, and how far it is: a later attempt can go on from there."""
-    running_attempt().heartbeat(details)
+    """Tell, from inside a function, that it is alive, and how far it is: a later attempt can go on from there.
+
+    Raises:
+        Error: kind CANCELED, when the call was cancelled or took too long. An async function was cancelled then at its
+            await; for a plain one, which runs in a thread, this is how it learns of it and stops.
+    """
+    attempt = running_attempt()
+    if attempt.over:
+        raise Error(
+            f"the call of function {attempt.info.entry} is over: it was cancelled, or took too long",
+            kind=CANCELED,
+        )
+    attempt.heartbeat(details)
 
 
 def heartbeat_details() -> tuple[Any, ...]:

@@ -11,11 +11,13 @@ from temporal_bridge._bridge import TemporalBridge
 from temporal_bridge._connection import TLS, TemporalClient
 from temporal_bridge._converter import register
 from temporal_bridge._embedded import EmbeddedServer
+from temporal_bridge._health import Health
 from temporal_bridge._workers import Worker
 
 __all__ = [
     "TLS",
     "EmbeddedServer",
+    "Health",
     "TemporalBridge",
     "TemporalClient",
     "Worker",

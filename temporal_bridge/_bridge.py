@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -18,13 +19,14 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
 )
 
-from actors import CONFLICT, Error, Kernel, Node, invalid
+from actors import CONFLICT, Duration, Error, Kernel, Node, invalid
 from temporal_bridge._activities import Activities
 from temporal_bridge._clients import Clients
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._embedded import EmbeddedServer
 from temporal_bridge._function_activity import FunctionActivity
+from temporal_bridge._health import Health, check_health
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
@@ -76,6 +78,7 @@ class TemporalBridge:
         self._config = client if client is not None else TemporalClient()
         self._workers = workers
         self._block: AbstractAsyncContextManager[TemporalBridge] | None = None
+        self._health: Callable[[Duration], Awaitable[Health]] | None = None
         self.address = ""
         """`host:port` of the server."""
         self.namespace = ""
@@ -140,6 +143,8 @@ class TemporalBridge:
                 nursery.start_soon(_run_visiting, portal, worker, namespace)
 
             host.serve = serve
+            workers = {worker.id: made for worker, made in zip(here, running[1:], strict=False)}
+            self._health = partial(check_health, portal, client, self.address, workers)
             try:
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
@@ -147,6 +152,7 @@ class TemporalBridge:
             except Exception as error:  # noqa: BLE001 - raised again below
                 own = error
             finally:
+                self._health = None
                 with trio.CancelScope(shield=True):
                     for served in functions:
                         served.stop()
@@ -158,6 +164,24 @@ class TemporalBridge:
                 nursery.cancel_scope.cancel()
         if own is not None:
             raise own
+
+    async def health(self, timeout: Duration = "2s") -> Health:
+        """Whether the server answers now, and whether the workers run here. For a readiness check.
+
+            if not (await bridge.health()).ok:
+                return Response(status_code=503)
+
+        It asks once and does not try again; the bridge itself tries again until the server is back.
+
+        Args:
+            timeout: how long the server may take to answer.
+
+        Raises:
+            Error: kind CONFLICT, when the bridge is not open.
+        """
+        if self._health is None:
+            raise Error("the bridge is not open: enter it with async with", kind=CONFLICT)
+        return await self._health(timeout)
 
     async def _connect(self, config: TemporalClient, metrics: SDKMetrics | None) -> Client:
         converter = MsgpackConverter if config.converter == "msgpack" else JSONConverter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -39,6 +40,9 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import to_failure
 from temporal_bridge._portal import Portal
 from temporal_bridge._workers import Worker
+
+_NO_LIMIT = trio.CapacityLimiter(math.inf)
+"""How many functions run at once is the worker's to say."""
 
 _FIRST_BEAT = 1.0
 _SLOWEST_BEAT = 5.0
@@ -110,11 +114,14 @@ class FunctionActivity:
         caller.set(OUTSIDE.within(facts.get("context", {})))
         attempt.set(running)
         function = entry.function
-        if inspect.iscoroutinefunction(function):
-            return await function(*args)
-        return await trio.to_thread.run_sync(
-            lambda: function(*args), abandon_on_cancel=True, thread_name=entry.id
-        )
+        try:
+            if inspect.iscoroutinefunction(function):
+                return await function(*args)
+            return await trio.to_thread.run_sync(
+                lambda: function(*args), abandon_on_cancel=True, thread_name=entry.id, limiter=_NO_LIMIT
+            )
+        finally:
+            running.over = True
 
     # Processes
 
@@ -166,6 +173,7 @@ class _Attempt:
         self._converter = converter
         self.heartbeat_details: tuple[Any, ...] = tuple(info.heartbeat_details)
         self.last = self.heartbeat_details
+        self.over = False
         self.info = FunctionInfo(
             entry=info.activity_type,
             id=info.activity_id,

@@ -330,6 +330,33 @@ async def sleeps_for_ever(key: str = "") -> None:
 
 
 @app.function(worker="out:worker")
+def beats_in_a_thread(key: str = "") -> None:
+    calls.append(("started", key))
+    try:
+        while True:
+            actors.funcs.heartbeat()
+            threading.Event().wait(0.01)
+    except Error as error:
+        calls.append(("stopped", key))
+        calls.append(error)
+
+
+@app.function(worker="out:worker")
+def rings(count: int) -> int:
+    """Returns when as many are here at once."""
+    calls.append(count)
+    while len(calls) < count:
+        threading.Event().wait(0.01)
+    return count
+
+
+@app.process(worker="out:worker")
+async def calls_at_once(entry: str, count: int) -> list[Any]:
+    futures = [actors.funcs.start(entry, count) for _ in range(count)]
+    return [await future.result() for future in futures]
+
+
+@app.function(worker="out:worker")
 async def resumes() -> list[Any]:
     """Heartbeats how far it came, fails once, and goes on from there."""
     done = actors.funcs.heartbeat_details()

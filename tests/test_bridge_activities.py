@@ -31,6 +31,7 @@ from tests import outside_entries
 from tests.bridging import Outside, outside
 from tests.outside_entries import (
     app,
+    calls_at_once,
     cancel_function,
     catch_function,
     other,
@@ -346,6 +347,30 @@ async def test_a16_cancelled_call_stops_the_function_though_it_never_heartbeats(
     async with outside(temporal_address, app) as here:
         found, _ = await cancelled_call(here, {})
         assert found[0] == CANCELED
+
+
+async def test_a03_a16_cancelled_plain_function_learns_of_it_at_its_next_heartbeat(
+    temporal_address: str,
+) -> None:
+    async with outside(temporal_address, app) as here:
+        found, _ = await cancelled_call(here, {}, "out:beats_in_a_thread")
+        assert found[0] == CANCELED
+        with noted() as calls:
+            options = {
+                "activity.start_to_close_timeout": "100ms",
+                "activity.retry_policy": {"maximum_attempts": 1},
+            }
+            await here.node.execute(catch_function, "out:beats_in_a_thread", [""], options)
+            await until(calls, ("stopped", ""))
+            error = calls[-1]
+            assert error.kind == CANCELED
+            assert "out:beats_in_a_thread is over: it was cancelled, or took too long" in error.message
+
+
+async def test_a03_as_many_plain_functions_run_at_once_as_the_worker_lets(temporal_address: str) -> None:
+    async with outside(temporal_address, app, max_concurrent_activities=60, patience=30) as here:
+        with noted():
+            assert await here.node.execute(calls_at_once, "out:rings", 60) == [60] * 60
 
 
 async def test_a06_a16_wait_for_cancellation_waits_for_the_function(temporal_address: str) -> None:

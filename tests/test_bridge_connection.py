@@ -17,7 +17,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 import actors
-from actors import CONFLICT, NOT_FOUND, PID, UNAVAILABLE, Error, Node
+from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
 from temporal_bridge._embedded import DYNAMIC_CONFIG, find_temporal
 from tests.bridging import next_exit, outside
@@ -271,6 +271,31 @@ async def test_unreachable_server_is_an_error_for_who_sends_and_not_for_the_node
             local = await here.node.execute(local_hello, on="trio")
             assert local == "local"
             await server.start()
+
+
+async def test_health_tells_of_the_server_and_the_workers_also_through_an_outage(tmp_path: Path) -> None:
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with outside(server.address, app, patience=60) as here:
+            found = await here.bridge.health()
+            assert (found.ok, found.address, found.namespace) == (True, server.address, "default")
+            assert (found.workers, found.error) == ({"out:worker": True}, None)
+            assert found.server_version
+            await server.kill()
+            for timeout in ("2s", "10ms"):
+                found = await here.bridge.health(timeout)
+                assert not found.ok
+                assert found.error is not None
+                assert found.error.kind in (UNAVAILABLE, TIMEOUT)
+                assert found.workers == {"out:worker": True}
+            await server.start()
+            while not (await here.bridge.health()).ok:  # noqa: ASYNC110  only the server can tell
+                await trio.sleep(0.05)
+            assert await here.node.execute(hello) == {"hello": "world"}
+        with pytest.raises(Error, match="the bridge is not open") as raised:
+            await here.bridge.health()
+        assert raised.value.kind == CONFLICT
 
 
 async def local_hello() -> str:

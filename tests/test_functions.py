@@ -496,6 +496,32 @@ def test_plain_function_that_takes_too_long_is_given_up_at_once_and_waited_for_b
     assert "thread" in ended
 
 
+def test_plain_function_that_was_given_up_learns_of_it_at_its_next_heartbeat() -> None:
+    ended: list[actors.Error] = []
+    started = threading.Event()
+
+    def function() -> None:
+        started.set()
+        try:
+            while True:
+                funcs.heartbeat()
+                threading.Event().wait(0.001)
+        except actors.Error as error:
+            ended.append(error)
+
+    async def body() -> None:
+        future = funcs.start(function)
+        await trio.to_thread.run_sync(started.wait)
+        future.cancel()
+        with pytest.raises(actors.Error, match="was cancelled"):
+            await future.result()
+
+    trio.run(run_in_a_node, body)  # waits for the thread, which ends by itself
+    (error,) = ended
+    assert error.kind == actors.CANCELED
+    assert "is over: it was cancelled, or took too long" in error.message
+
+
 def test_function_cannot_outlive_its_node() -> None:
     log: list[str] = []
 
