@@ -35,7 +35,7 @@ contracts: $(READY)  ## which package and module may import which
 	$(BIN)/lint-imports --no-logo
 
 docs: $(READY)  ## build the documentation into site/; a warning is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean -f .mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean -f .mkdocs.yml
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
