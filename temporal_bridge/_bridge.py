@@ -24,6 +24,7 @@ from temporal_bridge._activities import Activities
 from temporal_bridge._clients import Clients
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
+from temporal_bridge._determinism_lint import report_offences
 from temporal_bridge._embedded import EmbeddedServer
 from temporal_bridge._function_activity import FunctionActivity
 from temporal_bridge._health import Health, check_health
@@ -125,6 +126,8 @@ class TemporalBridge:
             nodes = NodesHost(kernel, client, portal, nursery)
             activities = Activities(kernel, portal, host, nodes)
             here = [worker for worker in self._workers if worker.run]
+            for mine in here:
+                report_offences(mine)
             functions = [FunctionActivity(kernel, portal, worker) for worker in here]
             running = [
                 await portal.call(_node_worker, client, kernel, activities),

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-from temporalio import workflow
-
-from actors import INVALID, Entry, Error
+from actors import INVALID, Error
 
 _TIME: Final = "actors.now(), or actors.sleep, actors.after and actors.every to wait"
 _RANDOM: Final = (
@@ -23,6 +17,7 @@ _TASKS: Final = "actors.start_soon, Channel and select"
 
 _SAFE: Final[tuple[tuple[str, str], ...]] = (
     # The first prefix that fits counts.
+    ("the global variable", "a local variable, an argument, or a process that holds it"),
     ("time.", _TIME),
     ("datetime.", _TIME),
     ("asyncio.sleep", "actors.sleep"),
@@ -118,84 +113,3 @@ def _raiser(error: BaseException) -> str | None:
             return re.sub(r"\.BaseEventLoop\.|\._WorkflowInstanceImpl\.", ".", name)
         traceback = traceback.tb_next
     return None
-
-
-# The lint, for workers without a sandbox
-
-_OFFENCES: Final = frozenset(
-    {
-        "time.time",
-        "time.time_ns",
-        "time.monotonic",
-        "time.monotonic_ns",
-        "time.perf_counter",
-        "time.sleep",
-        "datetime.now",
-        "datetime.utcnow",
-        "datetime.today",
-        "date.today",
-        "datetime.datetime.now",
-        "datetime.datetime.utcnow",
-        "datetime.datetime.today",
-        "datetime.date.today",
-        "os.urandom",
-        "uuid.uuid1",
-        "uuid.uuid4",
-        "uuid1",
-        "open",
-        "input",
-        "threading.Thread",
-        "subprocess.run",
-        "subprocess.Popen",
-    }
-)
-_OFFENDING_MODULES: Final = ("random.", "secrets.", "asyncio.", "trio.", "socket.")
-_HARMLESS: Final = "random.Random("
-
-
-def check_source(entry: Entry) -> None:
-    """Without a sandbox: refuse a process whose function calls what does not replay, as far as its source shows.
-
-    A line that says `# deterministic` is believed.
-
-    Raises:
-        Error: kind INVALID, naming the call, where it is, and the safe one.
-    """
-    if not workflow.unsafe.in_sandbox():
-        found = _first_offence(entry.function)
-        if found is not None:
-            raise found
-
-
-@lru_cache(maxsize=4096)
-def _first_offence(function: Any) -> Error | None:
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return None
-    path = Path(code.co_filename)
-    try:
-        text = path.read_text()
-        tree = ast.parse(text)
-    except (OSError, SyntaxError, UnicodeDecodeError):
-        return None
-    lines = text.splitlines()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncFunctionDef) and _first_line(node) == code.co_firstlineno:
-            for name, line in _calls(node):
-                if _is_offence(name) and "# deterministic" not in lines[line - 1]:
-                    return offence(name, where=f"{path.name}:{line}: ")
-    return None
-
-
-def _first_line(node: ast.AsyncFunctionDef) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-
-
-def _is_offence(name: str) -> bool:
-    return name in _OFFENCES or (name.startswith(_OFFENDING_MODULES) and not f"{name}(".startswith(_HARMLESS))
-
-
-def _calls(node: ast.AST) -> Iterator[tuple[str, int]]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Call):
-            yield ast.unparse(inner.func), inner.lineno

@@ -119,8 +119,9 @@ def exit_of(failure: BaseException) -> tuple[Reason, Error]:
         return "timed_out", _timed_out(failure, failure)
     if isinstance(failure, TerminatedError):
         facts: Any = failure.details[0] if failure.details else None
-        if isinstance(facts, dict) and facts.get("kind") in KINDS and _MARK in facts:
-            return _own(failure, facts["kind"], cast("dict[str, Any]", facts))
+        own = cast("dict[str, Any]", facts) if isinstance(facts, dict) and _MARK in facts else {}
+        if own.get("kind") in KINDS:
+            return _own(failure, own["kind"], own)
         return "terminated", Error(f"terminated: {failure.message}", kind=CANCELED)
     if isinstance(failure, CancelledError):
         return "cancelled", Error(f"cancelled: {failure.message}", kind=CANCELED)

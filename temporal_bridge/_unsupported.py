@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import Any, Final, cast
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -35,7 +35,8 @@ class EndUnsupported(Interceptor):
         self, input: WorkflowInterceptorClassInput
     ) -> type[WorkflowInboundInterceptor] | None:
         """As the SDK asks."""
-        input.unsafe_extern_functions[END] = self._end_soon
+        lent = cast("dict[str, Any]", input.unsafe_extern_functions)  # pyright: ignore[reportUnknownMemberType]
+        lent[END] = self._end_soon
         return None
 
     def _end_soon(self, workflow_id: str, run_id: str, error: Error) -> None:

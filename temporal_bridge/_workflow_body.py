@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -34,7 +34,8 @@ from actors import (
 from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, read_cancel
 from temporal_bridge._converter import payload_size
-from temporal_bridge._determinism import check_source, explained
+from temporal_bridge._determinism import explained
+from temporal_bridge._determinism_lint import check_source
 from temporal_bridge._failures import to_failure
 from temporal_bridge._open_calls import OpenCalls
 from temporal_bridge._receive import receive
@@ -306,9 +307,9 @@ class DurableProcess:
             return
         self._defect = error
         self._wake()
-        end = None if suspend else workflow.extern_functions().get(END)
-        if end is not None:
-            end(self._pid.id, workflow.info().run_id, error)
+        lent = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
+        if not suspend and END in lent:
+            lent[END](self._pid.id, workflow.info().run_id, error)
 
     # The end
 

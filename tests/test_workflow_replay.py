@@ -16,14 +16,17 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from temporalio.client import WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.converter import DataConverter
 
 import actors
+import examples.orders.process as orders
 from actors import PID, Error, Exit, Namespace, Node
+from examples.saga import trip
 from temporal_bridge import TemporalBridge, TemporalClient, Worker, workflow
 from temporal_bridge._connection import connect
 from temporal_bridge._converter import MsgpackConverter
+from temporal_bridge._determinism_lint import offences_of
 from temporal_bridge._portal import Portal
 from temporal_bridge.replay import Replayed, read_histories, replay
 from tests import workflow_offences
@@ -42,6 +45,7 @@ from tests.workflow_entries import (
 )
 from tests.workflow_offences import offences
 
+GLOBAL_STATE = ("counts_globally", "the global variable count", "an argument")
 HISTORIES = Path(__file__).parent / "histories"
 
 
@@ -309,12 +313,70 @@ async def test_w40_global_state_does_not_leak_from_one_process_into_another(here
     assert [await here.node.execute("offences:counts_globally") for _ in range(3)] == [1, 1, 1]
 
 
-async def test_w40_without_a_sandbox_the_source_is_looked_at(temporal_address: str) -> None:
+NOT_SHOWN = {"foreign_awaitable"}
+"""What no source shows: it is found when it is awaited."""
+
+
+@pytest.mark.parametrize(("offence", "call", "safe"), [*workflow_offences.OFFENCES, GLOBAL_STATE])
+def test_w40_lint_finds_in_the_source_what_the_sandbox_would_catch(
+    offence: str, call: str, safe: str
+) -> None:
+    found = offences_of(getattr(workflow_offences, offence))
+    assert bool(found) is (offence not in NOT_SHOWN)
+    for error in found[:1]:
+        assert call in error.message
+        assert safe in error.message
+        assert "workflow_offences.py:" in error.message
+
+
+def test_w40_lint_leaves_alone_what_replays() -> None:
+    entries = [
+        entry for namespace in (wf, orders.app, trip.app) for entry in namespace if entry.kind == "process"
+    ]
+    assert len(entries) > 40
+    assert {entry.id: offences_of(entry.function) for entry in entries if offences_of(entry.function)} == {}
+    for harmless in (workflow_offences.allowed, workflow_offences.calls_a_function):
+        assert offences_of(harmless) == ()
+
+
+async def test_w40_worker_without_a_sandbox_tells_of_offences_and_ends_such_processes(
+    temporal_address: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with outside(temporal_address, offences, worker=WORKER, sandbox=False) as here:
-        with pytest.raises(Error, match=r"time\.time may not be used") as caught:
-            await here.node.execute("offences:wall_clock")
-        assert caught.value.kind == "INVALID"
+        told = [record.message for record in caplog.records if "whenever it is spawned" in record.message]
+        assert any("offences:wall_clock" in text and "time.time may not be used" in text for text in told)
+        assert any("offences:helped" in text for text in told)
+        assert not any("offences:allowed" in text for text in told)
+        for offence in ("wall_clock", "helped"):
+            with pytest.raises(Error, match=r"time\.time may not be used") as caught:
+                await here.node.execute(f"offences:{offence}")
+            assert caught.value.kind == "INVALID"
         assert await here.node.execute("offences:allowed") == 1
+        assert await here.node.execute("offences:calls_a_function") is True
+
+
+async def test_process_that_suspends_is_tried_again_until_the_code_is_mended(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = f"q-{uuid.uuid4()}"
+    async with deployment(temporal_address, queue, offences, sandbox=False) as here:
+        pid = await here.node.spawn(workflow_offences.precious)
+        handle = here.client.get_workflow_handle(pid.id)
+        await here.portal.call(handle.signal, "go")
+
+        async def failed() -> bool:
+            events = (await here.portal.call(handle.fetch_history)).events
+            return any("a bug" in str(event.workflow_task_failed_event_attributes) for event in events)
+
+        await eventually(failed)
+        assert (await here.portal.call(handle.describe)).status is WorkflowExecutionStatus.RUNNING
+        # What it raises on purpose is its word, and no defect.
+        with pytest.raises(Error, match="on purpose") as caught:
+            await here.node.execute(workflow_offences.precious_but_it_refuses)
+        assert caught.value.kind == "CONFLICT"
+    monkeypatch.setattr(workflow_offences, "mended", True)
+    async with deployment(temporal_address, queue, offences, sandbox=False) as here:
+        assert await here.portal.call(here.client.get_workflow_handle(pid.id).result) is None
 
 
 # Recorded histories

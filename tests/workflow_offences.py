@@ -11,10 +11,13 @@ import subprocess
 import threading
 import time
 import uuid
+from pathlib import Path
+from time import time as clock
 from typing import Any
 
 import trio
 
+import actors
 from actors import Namespace
 
 offences = Namespace("offences")
@@ -32,6 +35,10 @@ OFFENCES = [
     ("opens_a_socket", "socket", "actors.funcs.call"),
     ("runs_a_program", "subprocess", "actors.funcs.call"),
     ("starts_a_thread", "threading", "actors.start_soon"),
+    ("reads_the_environment", "os.environ", "actors.funcs.call"),
+    ("reads_a_path", "pathlib.Path.read_text", "actors.funcs.call"),
+    ("waits_for_a_lock", "threading", "actors.start_soon"),
+    ("helped", "time.time", "actors.now"),
     ("asyncio_sleep", "asyncio.sleep", "actors.sleep"),
     ("asyncio_gather", "asyncio", "actors.start_soon"),
     ("asyncio_thread", "asyncio", "actors.start_soon"),
@@ -90,6 +97,60 @@ async def runs_a_program() -> None:
 @offences.process(worker=WORKER)
 async def starts_a_thread() -> None:
     threading.Thread(target=print).start()
+
+
+@offences.process(worker=WORKER)
+async def reads_the_environment() -> str | None:
+    return os.environ.get("HOME")
+
+
+@offences.process(worker=WORKER)
+async def reads_a_path() -> str:
+    return Path("/etc/hostname").read_text()  # noqa: ASYNC240
+
+
+@offences.process(worker=WORKER)
+async def waits_for_a_lock() -> None:
+    threading.Lock().acquire()
+
+
+def helper() -> float:
+    return clock()
+
+
+@offences.process(worker=WORKER)
+async def helped() -> float:
+    return helper()
+
+
+@offences.process(worker=WORKER, on_crash="suspend")
+async def precious() -> None:
+    await actors.listen("go").receive()
+    raise_unless_mended()
+
+
+mended = False
+
+
+def raise_unless_mended() -> None:
+    if not mended:
+        raise ValueError("a bug")
+
+
+@offences.process(worker=WORKER, on_crash="suspend")
+async def precious_but_it_refuses() -> None:
+    raise actors.Error("on purpose", kind="CONFLICT")
+
+
+@offences.function(worker=WORKER)
+async def may_do_anything() -> float:
+    return time.time()
+
+
+@offences.process(worker=WORKER)
+async def calls_a_function() -> bool:
+    found: float = await actors.funcs.call(may_do_anything)
+    return found > 0
 
 
 @offences.process(worker=WORKER)
