@@ -183,6 +183,11 @@ class _NoTask:
     Trio's calls would act on the task that drives all green processes: a cancel scope or nursery that one of them
     enters would hold for the others too. So whatever of trio needs the running task fails at once, with the three ways
     out.
+
+    It takes a private name of trio to put this in place, as no public one gives the same promise. A scope is entered
+    without an await, so no trap tells of it, and afterwards nothing public tells that the driver's cancel status has
+    changed. Where trio runs code without a running task, in instruments, its own error names no way out. The tests of
+    foreign awaitables find out when a new trio has another place for the running task.
     """
 
     def __init__(self, driver: trio.lowlevel.Task) -> None:

@@ -18,7 +18,7 @@ import attrs
 from benchmarks._harness import Figure, Outcome, as_json, from_json, measure
 from benchmarks._report import rows, table, write_between_marks
 
-FAMILIES = ("messages", "spawning", "memory", "servers", "supervisors", "durable", "imports")
+FAMILIES = ("messages", "spawning", "memory", "turns", "servers", "supervisors", "durable", "imports")
 """The modules of this package that have `FIGURES`."""
 
 ROOT = Path(__file__).parent.parent
@@ -114,7 +114,12 @@ def run(figures: list[Figure], quick: bool, rounds: int, seconds: float) -> None
         for row in rows(outcome):
             print("  ".join(cell for cell in row if cell), flush=True)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        results[figure.id] = {"when": when, "rounds": rounds, "machine": machine(), **as_json(outcome)}
+        results[figure.id] = {
+            "when": when,
+            "rounds": len(outcome.samples["ours"]),
+            "machine": machine(),
+            **as_json(outcome),
+        }
         results = {each.id: results[each.id] for each in all_figures() if each.id in results}
         RESULTS.mkdir(exist_ok=True)
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

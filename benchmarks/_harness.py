@@ -48,7 +48,9 @@ class Peer:
 class Figure:
     """Something to measure. `less` is better for costs. The first of `sizes` is compared with the peers.
 
-    `first` and `aim` are absolute limits, for figures that have such. `around` holds what all samples of a round use,
+    `first` and `aim` are absolute limits, for figures that have such. A figure is what each of n costs, or how many a
+    second there are, unless it is what they cost as a `whole`. One that takes minutes says how many rounds it has at
+    `most_rounds`. `around` holds what all samples of a round use,
     ours and the peers': a server. It gives what to add to their environment.
     """
 
@@ -63,6 +65,8 @@ class Figure:
     less: bool = False
     first: float | None = None
     aim: float | None = None
+    whole: bool = False
+    most_rounds: int | None = None
     missing: Callable[[], str | None] = always
     around: Callable[[], AbstractContextManager[Mapping[str, str]]] = alone
 
@@ -103,6 +107,7 @@ class Outcome:
 def measure(figure: Figure, rounds: int, seconds: float, quick: bool, say: Callable[[str], None]) -> Outcome:
     """Measure a figure and the peers that are there."""
     sizes = (figure.quick_sizes or figure.sizes) if quick else figure.sizes
+    rounds = min(rounds, figure.most_rounds or rounds)
     left_out = {peer.name: why for peer in figure.peers if (why := peer.missing()) is not None}
     peers = [peer for peer in figure.peers if peer.name not in left_out]
     samples: dict[str, list[float]] = {"ours": [], **{peer.name: [] for peer in peers}}
@@ -124,7 +129,7 @@ def measure(figure: Figure, rounds: int, seconds: float, quick: bool, say: Calla
         figure.less,
         medians[sizes[0]],
         medians,
-        exponent(medians, figure.less),
+        exponent(medians, figure.less, figure.whole),
         figure.first,
         figure.aim,
         tuple(compare(peer, samples["ours"], samples[peer.name]) for peer in peers),
@@ -142,13 +147,13 @@ def compare(peer: Peer, ours: Sequence[float], theirs: Sequence[float]) -> Compa
     )
 
 
-def exponent(medians: Mapping[int, float], less: bool) -> float | None:
+def exponent(medians: Mapping[int, float], less: bool, whole: bool = False) -> float | None:
     """The e of whole cost ~ n^e, by least squares on the logarithms: 1 when each of n costs the same."""
     if len(medians) < 2:
         return None
     xs = [math.log(n) for n in medians]
     ys = [math.log(value if less else 1 / value) for value in medians.values()]
-    return 1 + statistics.linear_regression(xs, ys).slope
+    return (0 if whole else 1) + statistics.linear_regression(xs, ys).slope
 
 
 def sample(figure: str, name: str, n: int, seconds: float, environment: Mapping[str, str]) -> float:

@@ -35,6 +35,10 @@ def test_the_exponent_is_that_of_the_whole_cost(
     assert exponent(medians, less) == pytest.approx(expected)
 
 
+def test_a_figure_that_is_the_whole_cost_is_not_taken_times_n() -> None:
+    assert exponent({10: 7.0, 100: 7.0, 1000: 7.0}, less=True, whole=True) == pytest.approx(0.0)
+
+
 def test_one_size_has_no_exponent() -> None:
     assert exponent({1: 5.0}, less=False) is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import traceback
+import tracemalloc
 import weakref
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -614,6 +615,33 @@ async def test_memory_returns_when_processes_end() -> None:
             assert [watched() for watched in (*kept, *processes)] == [None] * 40
         finally:
             gc.enable()
+
+
+def test_memory_returns_when_many_processes_have_answered_and_ended() -> None:
+    async def answer() -> None:
+        message = await actors.inbox().receive()
+        await actors.reply(message, message.payload)
+
+    async def ask(count: int) -> None:
+        pids = [await actors.spawn(answer, on="green") for _ in range(count)]
+        for number, pid in enumerate(pids):
+            assert await actors.call(pid, "number", number) == number
+
+    async def main() -> tuple[int, int, int]:
+        await actors.execute(ask, 1000, on="green")  # what the first ones need stays
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        await actors.execute(ask, 1000, on="green")
+        after, peak = tracemalloc.get_traced_memory()
+        return before, after, peak
+
+    tracemalloc.start()
+    try:
+        before, after, peak = actors.run(main)
+    finally:
+        tracemalloc.stop()
+    assert peak - before > 1_000_000
+    assert after - before < 50_000
 
 
 async def test_an_idle_process_keeps_nothing_of_the_messages_it_has_handled() -> None:
