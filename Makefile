@@ -1,7 +1,7 @@
 # Every target makes the .venv it needs; Python 3.11 or newer is all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts docs pytest bench format clean
+.PHONY: help demo test lint types contracts docs pytest bench format changelog clean
 .NOTPARALLEL:
 
 AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
@@ -46,6 +46,10 @@ bench: $(BENCH_READY)  ## measure, and compare with peers
 format: $(READY)  ## let ruff write the format and the safe fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+changelog: $(READY)  ## collect the fragments of a release: VERSION=0.1.0
+	@test -n "$(VERSION)" || { echo 'make changelog: say which: VERSION=0.1.0' >&2; exit 1; }
+	$(BIN)/towncrier build --yes --version $(VERSION)
 
 clean:  ## remove the virtual environment and the caches
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist site

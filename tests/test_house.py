@@ -87,3 +87,11 @@ def test_every_news_fragment_is_named_for_its_kind() -> None:
     fragments = {path.name for path in (ROOT / "newsfragments").iterdir()} - {".gitignore"}
     expected = re.compile(r"[a-z0-9][a-z0-9-]*\.(feature|bugfix|breaking|doc)\.md")
     assert [name for name in sorted(fragments) if not expected.fullmatch(name)] == []
+
+
+def test_news_fragments_make_a_changelog() -> None:
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "1.0"]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    assert "## 1.0" in made.stdout
+    assert (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").count("<!-- releases -->\n") == 1
