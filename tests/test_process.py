@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import Cancel, Exit, select
+from actors import Cancel, Exit, running_process, select
 from tests.hosts import clock, crash, echo, exit_of, forever, me, next_exit, on_every_host, settle
 
 app = actors.Namespace("test_process")
@@ -973,3 +973,35 @@ async def test_timers_and_channels_made_before_an_upgrade_go_on() -> None:
     before = clock()
     assert await actors.execute(first) == "in time"
     assert clock() - before == pytest.approx(2)
+
+
+@on_every_host
+async def test_each_await_of_a_terminated_process_raises_not_only_the_first() -> None:
+    raised: list[int] = []
+
+    async def stubborn() -> None:
+        try:
+            await actors.sleep("1h")
+        finally:
+            for number in range(3):
+                try:
+                    await actors.send(actors.self_pid(), "again")
+                except BaseException:
+                    raised.append(number)
+                    if number == 2:
+                        raise
+
+    pid = await actors.spawn_monitored(stubborn)
+    await settle()
+    await actors.terminate(pid)
+    assert (await next_exit()).reason == "terminated"
+    assert raised == [0, 1, 2]
+
+
+@on_every_host
+async def test_process_keeps_nothing_of_timers_that_are_over_and_of_tickers_that_were_stopped() -> None:
+    for _ in range(5):
+        await actors.after("1ms").receive()
+        actors.every("1h").stop()
+        await actors.sleep("1ms")
+    assert not running_process().owned

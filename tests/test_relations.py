@@ -570,3 +570,23 @@ async def test_options_are_of_one_process_and_not_inherited() -> None:
 
     actors.set_options(trap_links=True)
     assert await actors.execute(child) is False
+
+
+@on_every_host
+async def test_unmonitor_by_name_ends_the_monitors_of_who_has_the_name() -> None:
+    async def named() -> None:
+        await actors.names.register("named")
+        await forever()
+
+    pid = await actors.spawn(named)
+    other = await actors.spawn(forever)
+    await settle()
+    await actors.monitor(pid)
+    await actors.monitor("named")
+    ref = await actors.monitor(other)
+    await actors.unmonitor("named")
+    await actors.terminate(pid)
+    await actors.terminate(other)
+    assert (await next_exit()).ref == ref
+    await settle()
+    assert (await actors.select(actors.events(), default=True)).channel is None
