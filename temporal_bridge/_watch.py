@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import trio
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import NOT_FOUND, PID, Error, Exit, MonitorRef, Reason, Result, gone
@@ -187,6 +188,9 @@ class Watches:
             try:
                 return "normal", Result(await self._portal.call(handle.result))
             except WorkflowFailureError as failure:
+                if isinstance(failure.cause, TerminatedError) and (later := await self._reset_to(watched)):
+                    handle = self._clients.handle(watched.pid, later)
+                    continue
                 reason, error = exit_of(failure)
                 return reason, Result(error=error)
             except RPCError as failure:
@@ -196,6 +200,15 @@ class Watches:
                 await trio.sleep(RETRY)
             except Exception as error:  # noqa: BLE001 - the result cannot be read here, or the codec fails
                 return "normal", Result(error=Error.of(error))
+
+    async def _reset_to(self, watched: Watched) -> str | None:
+        """The run that goes on from an earlier point, if what has terminated the one before was a reset."""
+        try:
+            latest = await self._portal.call(self._clients.handle(watched.pid).describe)
+        except RPCError:
+            return None
+        again = latest.status is not WorkflowExecutionStatus.TERMINATED and chain_of(latest) == watched.chain
+        return latest.run_id if again else None
 
 
 _ABSENT = Watched(PID("none", "none", "none"), "")

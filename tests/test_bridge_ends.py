@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import trio
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
 from temporalio.service import ServiceClient
 
 import actors
@@ -18,6 +20,7 @@ from actors import CANCELED, INTERNAL, INVALID, NOT_FOUND, PID, Error, Exit, Lin
 from temporal_bridge import _watch
 from temporal_bridge._embedded import find_temporal
 from tests.bridging import Outside, next_event, next_exit, outside
+from tests.eventually import eventually
 from tests.outside_entries import (
     again,
     again_when_told,
@@ -599,6 +602,68 @@ async def test_feed_follows_retries_and_continue_as_new_and_reads_no_later_run(
     async with outside(temporal_address, app) as here:
         found = await as_process(here, body, here.new_id())
         assert found == ["done", 3, {"hello": "world"}, "terminated"]
+
+
+async def has_begun(here: Outside, pid: PID) -> bool:
+    return len(await here.history(pid)) >= 4
+
+
+async def is_gone(pid: PID) -> bool:
+    try:
+        await actors.describe(pid)
+    except Error as error:
+        return error.kind == NOT_FOUND
+    return False
+
+
+@pytest.mark.parametrize("polls", [64, 0], ids=["poll", "feed"])
+async def test_reset_is_followed_and_not_taken_for_the_end(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch, polls: int
+) -> None:
+    monkeypatch.setattr(_watch, "MOST_POLLS", polls)
+
+    async def reset(here: Outside, pid: PID) -> None:
+        request = ResetWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(workflow_id=pid.id),
+            reason="try that again",
+            workflow_task_finish_event_id=4,
+            request_id=here.new_id(),
+        )
+        await here.portal.call(here.client.workflow_service.reset_workflow_execution, request)
+
+    async def body(here: Outside) -> Any:
+        actors.set_options(trap_links=True)
+        pid = await actors.spawn_linked_monitored(wait_for_finish)
+        await eventually(partial(has_begun, here, pid))
+        await reset(here, pid)
+        await trio.sleep(0.6)  # longer than the feed takes
+        await actors.send(pid, "finish", "after")
+        event = await next_event()
+        assert isinstance(event, Exit)  # and not a LinkDown
+        return event.reason, event.result.value
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body, here) == ("normal", "after")
+
+
+async def test_deleted_process_is_gone_for_its_watchers(temporal_address: str) -> None:
+    async def body(here: Outside) -> Any:
+        pid = await actors.spawn_monitored(wait_for_finish)
+        request = DeleteWorkflowExecutionRequest(
+            namespace="default", workflow_execution=WorkflowExecution(workflow_id=pid.id)
+        )
+        await here.portal.call(here.client.workflow_service.delete_workflow_execution, request)
+        first = (await next_exit()).reason
+        await eventually(partial(is_gone, pid))
+        assert not await actors.send(pid, "finish")
+        await actors.monitor(pid)
+        return first, (await next_exit()).reason
+
+    async with outside(temporal_address, app, patience=30) as here:
+        first, second = await as_process(here, body, here)
+        assert first in ("terminated", "noproc")
+        assert second == "noproc"
 
 
 async def test_closed_bridge_tells_watchers_that_there_is_no_connection(
