@@ -241,18 +241,30 @@ async def unlink(dest: Dest) -> None:
     await process.kernel.unlink(process, dest)
 
 
-def set_options(*, trap_links: bool | None = None) -> Options:
+def set_options(
+    *, trap_links: bool | None = None, label: str | None = None, state: Callable[[], Any] | None = None
+) -> Options:
     """Change options of the running process; returns them as they were.
 
     Args:
         trap_links: whether the death of a linked process comes as `LinkDown` to `events()` instead of ending this one.
+        label: what it is called where people look at it, beside its entry (OTP's `proc_lib:set_label`).
+        state: gives what it shows of its state when somebody looks (`Node.state`); it must not wait.
     """
     process = running_process()
     before = process.options
     if trap_links is not None:
         if not isinstance(trap_links, bool):
             raise invalid("trap_links", trap_links, "True or False")
-        process.options = attrs.evolve(before, trap_links=trap_links)
+        process.options = attrs.evolve(process.options, trap_links=trap_links)
+    if label is not None:
+        if not isinstance(label, str):
+            raise invalid("label", label, "a string")
+        process.options = attrs.evolve(process.options, label=label)
+    if state is not None:
+        if not callable(state):
+            raise invalid("state", state, "a function without arguments")
+        process.options = attrs.evolve(process.options, state=state)
     return before
 
 

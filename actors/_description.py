@@ -17,14 +17,16 @@ from actors._process import Process
 class Description:
     """What can be seen of a process from outside.
 
-    `mailbox` is the number of unread messages, `topics` their number by listener, `waits` where each of its tasks
-    stands (outermost call first), `age` the time since the spawn, `handled` how many messages were received, `recent`
-    the last messages while they are recorded (`Node.record`). What a host does not know is None.
+    `label` is what it calls itself, if anything (`set_options`), `mailbox` the number of unread messages, `topics`
+    their number by listener, `waits` where each of its tasks stands (outermost call first), `age` the time since the
+    spawn, `handled` how many messages were received, `recent` the last messages while they are recorded
+    (`Node.record`). What a host does not know is None.
     """
 
     pid: PID
     entry: str
     status: str
+    label: str = attrs.field(default="", kw_only=True)
     parent: PID | None = None
     names: tuple[str, ...] = ()
     mailbox: int | None = None
@@ -78,6 +80,7 @@ def describe_process(process: Process) -> Description:
         handled=mailbox.accepted - unread,
         age=timedelta(seconds=scheduler.time() - process.started),
         trap_links=process.options.trap_links,
+        label=process.options.label,
         context=process.context,
         waits=tuple(tuple(scheduler.stack(task)) for task in process.tasks),
         recent=None if mailbox.recent is None else tuple(mailbox.recent),

@@ -258,6 +258,17 @@ class Node:
         """Counts of processes, spawns, exits by reason, names and dead letters."""
         return self._kernel.statistics()
 
+    def state(self, dest: Dest) -> Any:
+        """What a local process shows of its state; None if it shows nothing. Of a `Server` that is its attributes.
+
+        It is looked at while the process may be in the middle of something, and nothing is sent to it.
+
+        Raises:
+            Error: kind NOT_FOUND, when there is no such process on this node; or what its own function raised.
+        """
+        show = self._local(dest).options.state
+        return None if show is None else show()
+
     def record(self, dest: Dest, messages: int = 20) -> None:
         """Have the last messages that come to a local process kept for `Description.recent` (OTP's `sys:log`).
 
@@ -270,10 +281,13 @@ class Node:
         """
         if not isinstance(messages, int) or isinstance(messages, bool) or messages < 0:
             raise invalid("messages", messages, "a whole number of 0 or more")
+        self._local(dest).mailbox.record(messages)
+
+    def _local(self, dest: Dest) -> Process:
         process = self._kernel.find(dest)
         if not isinstance(process, Process):
             raise Error(f"process {process} is not on this node", kind=NOT_FOUND)
-        process.mailbox.record(messages)
+        return process
 
     def dead_letters(self) -> Subscription:
         """Messages that no mailbox takes from now on, as a channel, and how many there were so far."""

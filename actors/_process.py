@@ -24,6 +24,8 @@ class Options:
     """What `set_options` sets."""
 
     trap_links: bool = False
+    label: str = ""
+    state: Callable[[], Any] | None = attrs.field(default=None, repr=False)
 
 
 class Upgrade(BaseException):

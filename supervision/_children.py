@@ -65,12 +65,20 @@ class Children(Supervising):
         auto_shutdown: AutoShutdown,
     ) -> None:
         super().__init__(parent)
+        self.label = f"Supervisor {strategy}"
         self._specs = specs
         self._strategy: Strategy = strategy
         self._intensity = intensity
         self._auto_shutdown: AutoShutdown = auto_shutdown
         self._children: dict[Hashable, _Child] = {}
         self._by_pid: dict[PID, _Child] = {}
+
+    def state(self) -> list[Child]:
+        """As `Supervising.state`."""
+        return [
+            Child(child.spec.id, child.pid, child.status, child.spec.type)
+            for child in reversed(self._children.values())
+        ]
 
     # Start and stop
 
@@ -206,10 +214,7 @@ class Children(Supervising):
             case "delete_child", (child_id,):
                 del self._children[self._resting(child_id).spec.id]
             case "which_children", ():
-                return [
-                    Child(child.spec.id, child.pid, child.status, child.spec.type)
-                    for child in reversed(self._children.values())
-                ]
+                return self.state()
             case "count_children", ():
                 return self._counts()
             case "get_childspec", (child_id,):

@@ -32,6 +32,8 @@ class _Child:
 class DynamicChildren(Supervising):
     """A running `DynamicSupervisor`."""
 
+    label = "DynamicSupervisor"
+
     # Invariant: each child is in `_children` by its PID; one that is being restarted by the last PID that it had, by
     # which `terminate_child` still knows it (Elixir), and with exactly one reminder on its way.
     def __init__(
@@ -46,6 +48,15 @@ class DynamicChildren(Supervising):
         self._max_children = max_children
         self._extra_args = extra_args
         self._children: dict[PID, _Child] = {}
+
+    def state(self) -> list[Child]:
+        """As `Supervising.state`."""
+        return [
+            Child(child.spec.id, None, "restarting", child.spec.type)
+            if child.restarting
+            else Child(child.spec.id, pid, "running", child.spec.type)
+            for pid, child in self._children.items()
+        ]
 
     async def start_children(self) -> None:
         """There are none yet."""
@@ -148,12 +159,7 @@ class DynamicChildren(Supervising):
                 if not child.restarting:
                     await self.stop_process(child.spec, pid)
             case "which_children", ():
-                return [
-                    Child(child.spec.id, None, "restarting", child.spec.type)
-                    if child.restarting
-                    else Child(child.spec.id, pid, "running", child.spec.type)
-                    for pid, child in self._children.items()
-                ]
+                return self.state()
             case "count_children", ():
                 children = self._children.values()
                 active = sum(not child.restarting for child in children)

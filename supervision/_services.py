@@ -23,6 +23,8 @@ async def run_services(services: tuple[Service, ...], parent: PID) -> None:
 class Services(Supervising):
     """An application that runs."""
 
+    label = "Application"
+
     # Invariant: `_by_pid` has the name of each service whose state is "running" or "stopping", by its supervisor's PID.
     def __init__(self, services: tuple[Service, ...], parent: PID) -> None:
         super().__init__(parent)
@@ -32,6 +34,10 @@ class Services(Supervising):
         self._by_pid: dict[PID, str] = {}
         self._starting: dict[PID, str] = {}
         self._stopping = False
+
+    def state(self) -> dict[str, ServiceState]:
+        """As `Supervising.state`: that of each service."""
+        return dict(self._states)
 
     async def start_children(self) -> None:
         """Start level by level, all of a level at the same time; a failure lets its level finish, and no more."""
@@ -109,4 +115,4 @@ class Services(Supervising):
 
     async def answer(self, verb: str, args: tuple[Any, ...]) -> Any:
         """Do what a handle asks."""
-        return dict(self._states) if verb == "status" else await super().answer(verb, args)
+        return self.state() if verb == "status" else await super().answer(verb, args)

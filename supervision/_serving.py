@@ -58,6 +58,7 @@ async def serve(server: type[Server], args: tuple[Any, ...], parent: PID) -> Non
     """The process of a `Server`."""
     requests = actors.listen(TOPIC, messages=True)
     serving = server().__supervision_serving__()
+    actors.set_options(label=server.__qualname__.rpartition(".")[2], state=serving.state)
     try:
         first = await awaited(serving.server.init(*args))
         serving.check_stop()
@@ -136,6 +137,10 @@ class Serving:
         if call is None:
             raise Error("defer() is for a method with @handle_call, once, while it runs", kind=CONFLICT)
         return call
+
+    def state(self) -> dict[str, Any]:
+        """What it shows of itself to those who look at the process."""
+        return get_state(self.server)
 
     def check_stop(self) -> None:
         """Raise if the server has asked to stop."""

@@ -34,12 +34,16 @@ class Stop(Exception):
 class Supervising(ABC):
     """A supervisor that runs. One request or one end of a child at a time, each to its completion."""
 
+    label: str
+    """What it is called where people look at the process."""
+
     def __init__(self, parent: PID) -> None:
         self.parent = parent
 
     async def run(self) -> None:
         """The body of the process."""
-        actors.set_options(trap_links=True)  # before anything can die, and before the starter hears anything
+        # Before anything can die, and before the starter hears anything.
+        actors.set_options(trap_links=True, label=self.label, state=self.state)
         self._requests = actors.listen(TOPIC, messages=True)
         self.events = ChildEvents()
         await actors.monitor(
@@ -106,6 +110,10 @@ class Supervising(ABC):
         if verb == "stop":
             raise Stop(*args)
         raise unknown_request(verb)
+
+    @abstractmethod
+    def state(self) -> Any:
+        """Its children, as it tells those who ask or look at it."""
 
     @abstractmethod
     async def start_children(self) -> None:

@@ -35,6 +35,7 @@ SUBMODULES = {
         "start",
     ],
     "metrics": ["NodeCollector", "endpoint"],
+    "observer": ["observer"],
     "spans": ["Attributes", "LiveSpans", "Span", "SpanTracing", "Spans", "carried", "carrier_of"],
     "telemetry": ["annotate_logs", "trace"],
     "groups": ["broadcast", "join", "leave", "members", "monitor"],
