@@ -165,7 +165,7 @@ async def test_endpoint_tells_of_batches_and_adds_the_figures_of_temporals_sdk(t
     async with Node("figures") as node, metrics.endpoint(node, port=0) as url:
         async with outside(temporal_address, traced, worker=WORKER, node=node) as here:
             pid = await node.spawn(till)
-            await node.call(pid, "pay", (3, None))
+            await node.send(pid, "pay", 3, None)
             await node.send(pid, "close")
             await here.portal.call(here.handle(pid).result)
             samples, text = await scrape(url)

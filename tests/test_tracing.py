@@ -16,7 +16,7 @@ import actors
 from actors import PID, Error, Node, telemetry
 from supervision import Server, call, handle_call, start_server
 from tests.bridging import outside
-from tests.traced_entries import WORKER, desk, till, till_desk, traced
+from tests.traced_entries import WORKER, desk, sends_twice, till, till_desk, traced
 
 
 @attrs.frozen
@@ -114,8 +114,7 @@ async def test_replay_makes_no_span_again(temporal_address: str) -> None:
     ):
         with spans.tracer.start_as_current_span("twice"):
             pid = await node.spawn(till, on=WORKER)
-            for _ in range(2):
-                await node.call(pid, "pay", (3, None), timeout="10s")
+            await node.execute(sends_twice, pid)
             await node.send(pid, "close")
             await node.execute(wait_for, pid)
     assert len(spans.named("RunWorkflow:traced:till")) == 1

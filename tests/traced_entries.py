@@ -34,7 +34,8 @@ async def till() -> int:
         receipt = await actors.funcs.call(charge, amount)
         if teller is not None:
             await actors.send(teller, "charged", receipt)
-        await actors.reply(message, receipt)
+        if message.reply_to is not None:
+            await actors.reply(message, receipt)
     return served
 
 
@@ -47,6 +48,14 @@ async def desk() -> None:
     """A local process that has an order made for each call."""
     async for message in actors.inbox():
         await actors.reply(message, await actors.execute(order, message.payload, on=WORKER))
+
+
+async def sends_twice(pid: PID) -> None:
+    """Has the till charge twice, by messages, and waits for what it tells of that."""
+    charged = actors.listen("charged")
+    for amount in (1, 2):
+        await actors.send(pid, "pay", amount, actors.self_pid())
+        await charged.receive()
 
 
 async def till_desk(pid: PID) -> None:
