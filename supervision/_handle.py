@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from actors import PID, Dest, invalid
-from supervision._requests import stop
+from actors import PID, Dest, Duration, Reason, invalid
+from supervision._requests import FOREVER, stop
 
 
 @attrs.frozen
@@ -25,10 +25,13 @@ class Handle:
             raise invalid("dest", self.dest, "a PID; look the name up with actors.names.lookup")
         return self.dest
 
-    async def stop(self) -> None:
-        """Stop all children, then the supervisor, which ends with the reason `normal`; returns when it has.
+    async def stop(self, reason: Reason = "normal", timeout: Duration | None = None) -> None:
+        """Stop all children, then the supervisor, which ends with that reason; returns when it has.
+
+        The running process is not harmed by `"normal"`; by another it is, if it is linked and does not trap links.
 
         Raises:
-            Error: kind NOT_FOUND, when it does not exist.
+            Error: NOT_FOUND, when it does not exist; TIMEOUT when it took longer than `timeout`, and it stops later;
+                UNAVAILABLE when it ended with another reason first.
         """
-        await stop(self.dest)
+        await stop(self.dest, reason, FOREVER if timeout is None else timeout)

@@ -734,6 +734,25 @@ async def test_stop_ends_with_normal_and_leaves_the_linked_starter_alone(stage: 
 
 
 @on_every_host
+async def test_stop_ends_with_the_reason_it_is_given(stage: Stage) -> None:
+    actors.set_options(trap_links=True)
+    sup = await start(Supervisor([stage.spec("a")]))
+    ref = await actors.monitor(sup.pid)
+    await sup.stop("shutdown")
+    assert [event.reason async for event in _until(ref)] == ["shutdown"]
+    assert stage.told() == ["start a", "stop a"]
+
+
+@on_every_host
+async def test_stop_that_takes_too_long_times_out_and_goes_on(stage: Stage) -> None:
+    sup = await start(Supervisor([stage.spec("stubborn", stage.stubborn, wait_ready=True)]))
+    assert (await reason_of(sup.stop(timeout="1s")))[0] == actors.TIMEOUT
+    await actors.sleep("5s")
+    assert stage.told() == ["stop stubborn"]
+    assert (await reason_of(sup.which_children()))[0] == actors.NOT_FOUND
+
+
+@on_every_host
 async def test_terminated_supervisor_takes_its_children_with_it(stage: Stage) -> None:
     actors.set_options(trap_links=True)
     sup = await start(Supervisor([stage.spec("a"), stage.spec("in", Supervisor([stage.spec("b")]))]))
