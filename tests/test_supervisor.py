@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import Error
+from actors import Channel, Error
 from supervision import Child, ChildSpec, Counts, Ignore, Supervisor, ready, start
 from tests.hosts import on_every_host
 from tests.supervised import Stage, children, end, end_of, pid_of, reason_of, statuses
@@ -197,6 +197,30 @@ async def test_end_of_a_child_follows_its_restart_type(
     if after is not None:
         assert (after.pid is None) == (status == "stopped")
         assert after.pid != before
+    await sup.stop()
+
+
+@on_every_host
+async def test_whoever_saw_a_child_end_is_not_told_that_it_runs(stage: Stage) -> None:
+    async def slow() -> None:
+        await actors.listen("go").receive()
+        ready()
+        await actors.sleep("1d")
+
+    asked = Channel[list[Child]](1)
+
+    async def ask() -> None:
+        await asked.send(await sup.which_children())
+
+    sup = await start(Supervisor([stage.spec("a", restart="transient")]))
+    a = await pid_of(sup, "a")
+    actors.start_soon(sup.start_child, stage.spec("slow", slow, wait_ready=True, name="slow"))
+    await actors.sleep("1ms")  # the supervisor is busy, and hears of nothing
+    await end(a, "return")
+    actors.start_soon(ask)
+    await actors.sleep("1ms")
+    await actors.send("slow", "go")
+    assert {child.id: child.status for child in await asked.receive()} == {"a": "stopped", "slow": "running"}
     await sup.stop()
 
 
