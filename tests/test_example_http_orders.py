@@ -94,6 +94,7 @@ async def test_w21_order_is_accepted_once_shown_paid_and_gone(temporal_address: 
         found = await web.here.portal.call(web.here.client.get_workflow_handle(f"order-{name}").result)
         assert found["status"] == "paid"
         assert (await web.post(f"/orders/{name}/pay"))[0] == 404
+        assert await web.request("GET", f"/orders/{name}") == (200, {"id": name, "status": "completed"})
         status, answer = await web.post("/orders", {"id": name})
         assert status == 409
         assert "was used before" in answer["error"]

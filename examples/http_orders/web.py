@@ -53,7 +53,11 @@ def application(node: Node, namespace: str) -> Starlette:
         return JSONResponse({"workflow_id": pid.id, "status": "started"}, status_code=202)
 
     async def show(request: Request) -> JSONResponse:
-        return JSONResponse(await node.call(_pid(request), "status", timeout="10s"))
+        pid = _pid(request)
+        found = await node.describe(pid)  # NOT_FOUND when there never was one
+        if found.status != "running":
+            return JSONResponse({"id": request.path_params["id"], "status": found.status})
+        return JSONResponse(await node.call(pid, "status", timeout="10s"))
 
     async def pay(request: Request) -> JSONResponse:
         if not await node.send(_pid(request), "pay"):
