@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from actors import _relations as relations
 from actors._channel import Queue
 from actors._errors import INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
 from actors._events import Exit, MonitorRef
-from actors._message import Message, ReplyTo
+from actors._message import ReplyTo, make_message
 from actors._pid import PID, Dest
 from actors._process import Process
 from actors._scheduler import Scheduler
@@ -17,16 +18,12 @@ if TYPE_CHECKING:
     from actors._kernel import Kernel
 
 
-class _Reply(NamedTuple):
-    payload: Any
-
-
 class _Late(NamedTuple):
     timeout: float
 
 
-_Answer = _Reply | _Late | Exit | Error
-"""How a call may end; an `Error` is that of its way."""
+_Answer = list[Any] | _Late | Exit | Error
+"""How a call may end: a list of the payload that was the reply; an `Error` is that of its way."""
 
 
 class Calls:
@@ -45,8 +42,8 @@ class Calls:
         """Send, and wait for the reply, the target's death or the timeout: whichever comes first, and only that."""
         kernel = self._kernel
         target = kernel.find(dest)
-        pid = target.pid if isinstance(target, Process) else target
-        if sender == pid:
+        local, pid = (target, target.pid) if isinstance(target, Process) else (None, target)
+        if sender is pid or (local is None and sender == pid):
             raise Error(
                 "a process cannot call itself: it would wait for itself",
                 kind=INVALID,
@@ -59,17 +56,23 @@ class Calls:
         self._waiting[number] = answers
         timer = clock.call_later(timeout, lambda: answers.put(_Late(timeout)))
         try:
-            message = Message(topic, payload, sender, ReplyTo(here, number))
-            taken = await kernel.call(pid, message, ref, answers.put)
-            if not taken and isinstance(target, Process) and target.alive:
-                raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
+            message = make_message(topic, payload, sender, ReplyTo(here, number))
+            if local is None:
+                await kernel.call(pid, message, ref, answers.put)
+            else:
+                relations.watch(local, ref, answers.put)
+                if not local.kernel.deliver(local, message):
+                    raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
             answer = await answers.receive()
         finally:
             del self._waiting[number]
             timer.cancel()
-            kernel.unwatch(pid, ref)
-        if isinstance(answer, _Reply):
-            return answer.payload
+            if local is None:
+                kernel.unwatch(pid, ref)
+            elif local.watchers is not None:
+                local.watchers.pop(ref, None)
+        if isinstance(answer, list):
+            return answer[0]
         if isinstance(answer, Error):
             raise answer
         raise _late(pid, topic, answer.timeout) if isinstance(answer, _Late) else _failed(answer, topic)
@@ -84,7 +87,7 @@ class Calls:
         answers = self._waiting.get(call)
         if answers is None:
             return False
-        answers.put(_Reply(payload))
+        answers.put([payload])
         return True
 
     def fail(self, call: int, error: Error) -> None:

@@ -278,6 +278,9 @@ def _filled(value: object) -> Error:
     )
 
 
+_CASES = (Channel, Sending)
+
+
 async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> Picked:
     """Wait until one of several channels is ready, and take exactly that case.
 
@@ -299,7 +302,7 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
     if not cases and not default:
         raise invalid("cases", cases, "at least one channel to wait for (or default=True)")
     for case in cases:
-        if not isinstance(case, Channel | Sending):
+        if not isinstance(case, _CASES):
             raise invalid("cases", case, "channels, and channel.sending(value)")
     by = running()
     by.turns -= 1
@@ -318,17 +321,20 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
             return Picked(case, None, False)
     if default:
         return Picked(None, None, True)
+    scheduler = by.scheduler
     places = tuple(
-        Case(by.scheduler, case.channel, True, case.value)
-        if isinstance(case, Sending)
-        else Case(by.scheduler, case, False, None)
-        for case in cases
+        [
+            Case(scheduler, case.channel, True, case.value)
+            if isinstance(case, Sending)
+            else Case(scheduler, case, False, None)
+            for case in cases
+        ]
     )
     for place in places:
         place.siblings = places
         place.channel.join(place)
     fired: Case
-    fired, value = await by.scheduler.park(places[0])
+    fired, value = await scheduler.park(places[0])
     channel = fired.channel
     if value is not CLOSED:
         return Picked(channel, value if fired.sending else channel.opened(value), True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import cast
 
 from actors._errors import invalid
@@ -29,8 +30,8 @@ def seconds(value: Duration, name: str) -> float:
     given = cast(object, value)  # whatever its annotation says
     if isinstance(given, timedelta):
         length = given.total_seconds()
-    elif isinstance(given, str) and _WHOLE.fullmatch(given):
-        length = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(given))
+    elif isinstance(given, str) and (read := _read(given)) is not None:
+        length = read
     elif isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= _LONGEST:
         number = f"{given:.6f}".rstrip("0").rstrip(".")
         raise invalid(name, value, f'{_FORM}; for {number} seconds write "{number}s"')
@@ -39,6 +40,14 @@ def seconds(value: Duration, name: str) -> float:
     if not 0 <= length <= _LONGEST:
         raise invalid(name, value, "a duration that is not negative and at most 999999999 days")
     return length
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> float | None:
+    """The seconds that a text says; None when it is no duration. Most programs use few, and say them often."""
+    if _WHOLE.fullmatch(text) is None:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
 def option_seconds(value: Duration | float, name: str) -> float:

@@ -42,12 +42,15 @@ class Result:
         return self.value
 
 
-@attrs.frozen
+@attrs.frozen(hash=False)
 class MonitorRef:
     """Which monitor an `Exit` answers. Opaque: compare it, keep it, give it to `unmonitor`."""
 
     owner: PID
     number: int
+
+    def __hash__(self) -> int:
+        return self.number
 
 
 @attrs.frozen

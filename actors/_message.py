@@ -42,6 +42,18 @@ class Message:
     """The place in the mailbox's order of arrival; written by the mailbox, and 0 while it needs no order."""
 
 
+def make_message(topic: str, payload: Any, sender: PID | None, reply_to: ReplyTo | None) -> Message:
+    """A `Message`, faster than by its own constructor; `actors.send` does the same without the call."""
+    message: Any = Draft()
+    message.topic = topic
+    message.payload = payload
+    message.sender = sender
+    message.reply_to = reply_to
+    message.arrival = 0
+    message.__class__ = Message
+    return message  # type: ignore[no-any-return]
+
+
 def payload_of(values: tuple[Any, ...]) -> Any:
     """One value as it is, several as a tuple, none as None."""
     if len(values) == 1:

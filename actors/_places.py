@@ -59,7 +59,8 @@ class Case(Place):
     __slots__ = ("sending", "value", "siblings")
 
     def __init__(self, scheduler: Parking, channel: Channel[Any], sending: bool, value: Any) -> None:
-        Wait.__init__(self, scheduler)
+        self.scheduler = scheduler
+        self.task = scheduler.running()
         self.channel = channel
         self.previous = self.next = None
         self.sending = sending

@@ -261,9 +261,9 @@ class Trampoline:
     def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
         """As `Scheduler.call_later`."""
         deadline = self.time() + delay
-        nearer = deadline < self.timers.next()
+        nearer = self.asleep and deadline < self.timers.next()
         timer: HeapTimer = self.timers.add(deadline, function)
-        if nearer and self.asleep:
+        if nearer:
             self.rouse()
         return timer
 
