@@ -45,7 +45,15 @@ from actors._context import current_context
 from actors._dead_letters import DeadLetter
 from actors._description import Description, Statistics
 from actors._duration import Duration, option_seconds, seconds
-from actors._entries import Entry, Namespace, Target, function_entry, process_entry
+from actors._entries import (
+    Behaviour,
+    Entry,
+    Namespace,
+    Target,
+    function_entry,
+    process_entry,
+    process_function,
+)
 from actors._errors import (
     ALREADY_EXISTS,
     CANCELED,
@@ -91,9 +99,11 @@ from actors._green_host import in_trio
 from actors._groups import GroupChange
 from actors._host import Host, SpawnFunction, SpawnRequest
 from actors._kernel import Kernel
+from actors._long_life import LongLife
 from actors._message import Message, ReplyTo, check_topic, payload_of
 from actors._node import Node, run
 from actors._pid import PID, Dest
+from actors._portable import portable, portable_class, portable_name
 from actors._process import Options, Process, running_process
 from actors._relations import exit_sink, gone
 from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
@@ -190,6 +200,7 @@ __all__ = [
 __all__ += [
     "OUTSIDE",
     "Attempt",
+    "Behaviour",
     "CallOptions",
     "Caller",
     "Description",
@@ -201,6 +212,7 @@ __all__ += [
     "GreenTask",
     "Host",
     "Kernel",
+    "LongLife",
     "Outside",
     "Parking",
     "Process",
@@ -226,7 +238,11 @@ __all__ += [
     "not_one_of",
     "option_seconds",
     "payload_of",
+    "portable",
+    "portable_class",
+    "portable_name",
     "process_entry",
+    "process_function",
     "running_process",
     "seconds",
 ]

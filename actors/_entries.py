@@ -6,20 +6,37 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from types import FunctionType
-from typing import Any, Literal, TypeVar, cast, overload
+from typing import Any, Literal, Protocol, TypeVar, cast, overload
 
 import attrs
 
 from actors._errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid
+from actors._message import Message
 
 F = TypeVar("F", bound=Callable[..., Any])
-Target = Callable[..., Awaitable[Any]] | str
-"""What can be spawned: an async function, or the id of an entry."""
+
+
+class Behaviour(Protocol):
+    """A class that a function of its own runs as a process, such as a `Server` of `supervision`."""
+
+    def __everproc_process__(self) -> Callable[..., Awaitable[Any]]:
+        """The process function; it is called with the arguments of the spawn."""
+        ...
+
+    def __everproc_accepts__(self, message: Message) -> None:
+        """Raise the `Error` for a call that would be refused in any case; hosts ask before they bring it."""
+        ...
+
+
+Target = Callable[..., Awaitable[Any]] | str | Behaviour
+"""What can be spawned: an async function, the id of an entry, or a class that knows how it is run."""
 
 _NAMESPACE = re.compile(r"[A-Za-z_][\w.\-]*")
 _ID = re.compile(r"[A-Za-z_][\w.\-]*:[\w.\-]+")
 _MARK = "__everproc_entry__"
 _KEPT = "__everproc_anonymous__"
+_PROCESS = "__everproc_process__"
+_ACCEPTS = "__everproc_accepts__"
 
 
 @attrs.frozen
@@ -39,6 +56,8 @@ class Entry:
     activity: bool = False
     on_crash: Literal["fail", "suspend"] = "fail"
     place: str = attrs.field(default="", eq=False)
+    accepts: Callable[[Message], None] | None = attrs.field(default=None, eq=False, repr=False)
+    """As `Behaviour.__everproc_accepts__`; None for one that takes whatever comes."""
 
     @property
     def source(self) -> str:
@@ -103,7 +122,7 @@ class Namespace:
         activity: bool = False,
         on_crash: Literal["fail", "suspend"] = "fail",
     ) -> F | Callable[[F], F]:
-        """Declare a process function.
+        """Declare a process function, or a class that is run as one, such as a `Server`.
 
         Args:
             worker: the worker it durably runs on unless a spawn says `on=`.
@@ -124,11 +143,20 @@ class Namespace:
             raise invalid("name", name, "a non-empty workflow type name")
 
         def declare(function: F) -> F:
-            check_async(function, "function")
             entry = Entry(
-                self._id(function), "process", function, worker, name, activity=activity, on_crash=on_crash
+                self._id(function),
+                "process",
+                process_function(function, "function"),
+                worker,
+                name,
+                activity=activity,
+                on_crash=on_crash,
+                accepts=getattr(function, _ACCEPTS, None),
             )
-            return self._declare(entry, function)
+            self.add(entry)
+            if isinstance(function, type):
+                setattr(function, _MARK, entry)
+            return function
 
         return declare if function is None else declare(function)
 
@@ -250,13 +278,46 @@ def is_async(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def process_entry(target: Target, name: str = "target") -> Entry:
-    """The entry to spawn for a function or an id.
+def process_function(target: Any, name: str = "target") -> Callable[..., Awaitable[Any]]:
+    """The function that is run for an async function, itself, or for a class that knows how it is run.
 
     Raises:
-        Error: kind NOT_FOUND for an unknown id, INVALID for what is neither an id nor an async function.
+        Error: kind INVALID, for anything else.
     """
-    entry: Entry | None = _entry(target) if isinstance(target, str) else getattr(target, _MARK, None)
+    if isinstance(target, type) and hasattr(target, _PROCESS):
+        function: Callable[..., Awaitable[Any]] = getattr(target, _PROCESS)()
+        return function
+    check_async(target, name)
+    return cast("Callable[..., Awaitable[Any]]", target)
+
+
+def _entry_of_class(cls: type, name: str) -> Entry:
+    """The entry of a class itself: a subclass is none, although it has the attributes of the class."""
+    entry: Entry | None = vars(cls).get(_MARK) or vars(cls).get(_KEPT)
+    if entry is None:
+        found = _of_source(process_function(cls, name))
+        entry = (
+            found if found.accepts is not None else attrs.evolve(found, accepts=getattr(cls, _ACCEPTS, None))
+        )
+        setattr(cls, _KEPT, entry)
+    return entry
+
+
+def process_entry(target: Target, name: str = "target") -> Entry:
+    """The entry to spawn for a function, a class that knows how it is run, or an id.
+
+    Raises:
+        Error: kind NOT_FOUND for an unknown id, INVALID for what is none of these.
+    """
+    entry: Entry | None
+    if isinstance(target, str):
+        entry = _entry(target)
+    elif isinstance(target, type):
+        entry = _entry_of_class(target, name)
+        if entry.kind == "anonymous":
+            return entry
+    else:
+        entry = getattr(target, _MARK, None)
     if entry is None:
         if isinstance(target, FunctionType) and target.__closure__ is None:
             # Most spawns are of such a function. One with a closure would be kept alive by what it closes over.

@@ -26,6 +26,8 @@ class SpawnRequest:
     messages: tuple[Message, ...] = ()
     context: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    detached: bool = False
+    """Whether it is to live on when its parent ends, where that would end it, and is not monitored unasked."""
 
 
 SpawnFunction = Callable[[SpawnRequest], Awaitable[PID]]

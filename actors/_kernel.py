@@ -17,6 +17,7 @@ from actors._events import Exit, MonitorRef, Reason, Result
 from actors._functions import FunctionHost
 from actors._groups import Groups
 from actors._host import Host, SpawnFunction, SpawnRequest
+from actors._long_life import LongLife
 from actors._mailbox import Bound
 from actors._message import Message, ReplyTo
 from actors._names import Names
@@ -67,6 +68,7 @@ class Kernel:
         self.gauges: dict[str, Callable[[], int]] = {"calls": lambda: self.calls.waiting}
         self.expositions: list[Callable[[], Awaitable[bytes]]] | None = None
         self.monitors_children = False
+        self.long_life: LongLife | None = None
         self.closing = False
         self.on_end: Callable[[Process], None] | None = None
         self._numbers = 0

@@ -36,6 +36,7 @@ class Spawner:
     context: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=own_copy)
     options: Mapping[str, Any] = attrs.field(factory=dict[str, Any], converter=own_copy)
     messages: tuple[tuple[str, Any], ...] = ()
+    detached: bool = False
     kernel: Kernel | None = attrs.field(default=None, repr=False)
     """The node that spawns, for code outside any process."""
 
@@ -72,6 +73,10 @@ class Spawner:
             raise invalid("options", options, "a mapping of option names to values")
         return attrs.evolve(self, options={**self.options, **options})
 
+    def detach(self) -> Spawner:
+        """Spawn processes that live on when their parent ends: a durable process ends its children otherwise."""
+        return attrs.evolve(self, detached=True)
+
     def on(self, host: str) -> Spawner:
         """Spawn on this host unless a spawn says another."""
         if not isinstance(host, str):
@@ -91,7 +96,7 @@ class Spawner:
         """
         kernel, parent = self._where()
         pid = await self._spawn(kernel, parent, target, args, on)
-        if parent is not None and kernel.monitors_children:
+        if parent is not None and kernel.monitors_children and not self.detached:
             await kernel.monitor(parent, pid)
         return pid
 
@@ -159,6 +164,7 @@ class Spawner:
             else (),
             {**by.context, **self.context} if self.context else by.context,
             self.options,
+            self.detached,
         )
         by.turns -= 1
         if by.turns < 0:

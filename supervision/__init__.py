@@ -19,6 +19,7 @@ from supervision._handlers import handle_call, handle_cast, handle_info
 from supervision._partition_supervisor import PartitionSupervisor, PartitionSupervisorHandle
 from supervision._run_application import run_application
 from supervision._server import Refused, Server
+from supervision._server_address import ServerAddress
 from supervision._server_calls import (
     call,
     cast,
@@ -65,6 +66,7 @@ __all__ = [
     "Refused",
     "Sent",
     "Server",
+    "ServerAddress",
     "ServerTimer",
     "Service",
     "ServiceState",

@@ -7,12 +7,15 @@ from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 import attrs
 
-from actors import INVALID, PID, Duration, Error, Spawner, Target, invalid, process_entry, seconds
+from actors import INVALID, PID, Duration, Error, Spawner, Target, invalid, portable, process_entry, seconds
 from supervision._backoff import Backoff
 from supervision._restart import AutoShutdown, Restart
 
-Shutdown = Duration | Literal["brutal_kill", "infinity"]
-"""How a child is stopped: asked, and terminated after that time; terminated at once; or asked and waited for."""
+Shutdown = Duration | Literal["brutal_kill", "infinity", "detach"]
+"""How a child is stopped: asked, and terminated after that time; terminated at once; or asked and waited for.
+
+A durable child may be detached: left running when its supervisor stops.
+"""
 
 Type = Literal["worker", "supervisor"]
 Status = Literal["running", "restarting", "stopped"]
@@ -31,6 +34,13 @@ class Behaviour(Protocol):
     def __supervision_type__(self) -> Type:
         """Whether it is a supervisor."""
         ...
+
+
+def is_durable(on: str | None, start: object) -> bool:
+    """Whether something is to run on a worker: what has no `on=` runs where it was declared for."""
+    if on is None and (isinstance(start, str | type) or callable(start)):
+        on = process_entry(cast(Target, start), "start").worker
+    return on is not None and ":" in on  # as the ids of workers have, and no host in memory
 
 
 def is_behaviour(start: object) -> TypeGuard[Behaviour]:
@@ -79,11 +89,14 @@ class ChildSpec:
         on: the host it runs on; left out, as for `actors.spawn`.
         restart: `"permanent"` is always restarted, `"transient"` only after an abnormal end, `"temporary"` never.
         shutdown: how long it may take to stop when asked; or `"brutal_kill"`, or `"infinity"`. Left out, `"5s"`, and
-            `"infinity"` for a supervisor, which must have the time to stop its own children.
+            `"infinity"` for a supervisor, which must have the time to stop its own children. For a durable child also
+            `"detach"`, and that when left out: its supervisor leaves it running when it stops itself. It has 5 seconds
+            when it is stopped for another reason, such as `terminate_child`.
         type: `"worker"` or `"supervisor"`; left out, by `start`.
         significant: its own end may end the supervisor, see `auto_shutdown`.
         backoff: how long to wait before a restart; left out, not at all.
-        name: registered while it runs.
+        name: registered while it runs. Of a durable child its workflow id, by which it is found again; left out, it is
+            made of the supervisor's own name and `id`.
         options: for its host.
         wait_ready: a function counts as started when it calls `ready()`, not when it is spawned.
 
@@ -115,16 +128,27 @@ class ChildSpec:
         if self.type is _LEFT_OUT:
             object.__setattr__(self, "type", kind)
         if self.shutdown is _LEFT_OUT:
-            object.__setattr__(self, "shutdown", "infinity" if self.type == "supervisor" else "5s")
+            usual = "infinity" if self.type == "supervisor" else "5s"
+            object.__setattr__(self, "shutdown", "detach" if self.durable else usual)
         one_of("restart", self.restart, get_args(Restart))
         one_of("type", self.type, get_args(Type))
-        if self.shutdown not in ("brutal_kill", "infinity"):
+        if self.shutdown == "detach" and not self.durable:
+            raise bad_combination(
+                'shutdown="detach" is for a durable child, which can live without its supervisor: give it'
+                ' on="a:worker", or declare it with worker='
+            )
+        if self.shutdown not in ("brutal_kill", "infinity", "detach"):
             seconds(self.shutdown, "shutdown")
         boolean("significant", self.significant)
         boolean("wait_ready", self.wait_ready)
         self.spawner()  # checks `on`, `name` and `options`
         if self.significant and self.restart == "permanent":
             raise bad_combination('significant=True needs restart="transient" or restart="temporary"')
+
+    @property
+    def durable(self) -> bool:
+        """Whether it runs on a worker, and outlives this program: such a child is adopted, not owned."""
+        return is_durable(self.on, self.start)
 
     def spawner(self) -> Spawner:
         """How its process is spawned."""
@@ -138,6 +162,7 @@ class ChildSpec:
             )
 
 
+@portable
 @attrs.frozen
 class Child:
     """A child as `which_children` shows it. `pid` is None unless its status is running."""
@@ -148,6 +173,7 @@ class Child:
     type: Type
 
 
+@portable
 @attrs.frozen
 class Counts:
     """How many specs a supervisor has, how many of them run, and how many are of each type, running or not."""

@@ -15,7 +15,7 @@ from supervision._exit import chance, monotonic
 from supervision._requests import Request
 from supervision._restart import AutoShutdown, Strategy, group, is_reported, sequel, shuts_down
 from supervision._restart_intensity import RestartIntensity
-from supervision._supervising import Stop, Supervising
+from supervision._supervising import LOST_CONTACT, Stop, Supervising
 
 
 @attrs.define(eq=False)
@@ -95,7 +95,10 @@ class Children(Supervising):
     async def stop_children(self) -> None:
         """Stop right to left, one at a time."""
         for child in reversed(self._children.values()):
-            await self._stop(child)
+            if child.pid is not None:
+                del self._by_pid[child.pid]
+                await self.let_go(child.spec, child.pid)
+            child.to_rest()
 
     async def _start(self, child: _Child) -> PID | None:
         child.to_rest()
@@ -127,6 +130,10 @@ class Children(Supervising):
         if child is None:
             return
         spec = child.spec
+        if spec.durable and ended.reason == "noconnection":
+            child.to_restart()
+            await self._look_for(child)
+            return
         follows = sequel(spec.restart, ended.reason)
         if is_reported(spec.restart, ended.reason):
             reports.child_ended(spec.id, ended, restarts=follows == "restart")
@@ -140,6 +147,22 @@ class Children(Supervising):
         others = (other.status != "stopped" for other in self._children.values() if other.spec.significant)
         if shuts_down(self._auto_shutdown, spec.significant, others):
             raise Stop("shutdown", errors.significant_child_ended(spec.id, ended.reason))
+
+    async def _look_for(self, child: _Child) -> None:
+        """A durable child could not be watched any more, or not be found: try again until the way is there."""
+        child.retry += 1
+        await self.remind(Request("look_for", (child.spec.id, child.retry)), LOST_CONTACT)
+
+    async def _found_again(self, child_id: Hashable, number: int) -> None:
+        child = self._children.get(child_id)
+        if child is None or child.status != "restarting" or child.retry != number:
+            return
+        try:
+            await self._start(child)
+        except Error as error:
+            reports.start_failed(child.spec.id, error)
+            child.to_restart()
+            await self._look_for(child)
 
     # Restart
 
@@ -219,6 +242,8 @@ class Children(Supervising):
                 return self._counts()
             case "get_childspec", (child_id,):
                 return self._known(child_id).spec
+            case "look_for", (child_id, number):
+                await self._found_again(child_id, number)
             case "retry", (child_id, number, counted):
                 await self._retry(child_id, number, counted)
             case _:

@@ -16,7 +16,7 @@ from supervision._exit import chance, monotonic
 from supervision._requests import Request
 from supervision._restart import is_reported, is_reported_when_stopped, sequel
 from supervision._restart_intensity import RestartIntensity
-from supervision._supervising import Stop, Supervising
+from supervision._supervising import LOST_CONTACT, Stop, Supervising
 
 
 @attrs.define(eq=False)
@@ -74,6 +74,11 @@ class DynamicChildren(Supervising):
             del self._children[ended.pid]
             return
         child.restarting = True
+        if (
+            spec.durable and ended.reason == "noconnection"
+        ):  # it may well live: it is looked for, not restarted
+            await self.remind(Request("retry", (ended.pid, True)), LOST_CONTACT)
+            return
         if spec.backoff is not None and spec.backoff.resets(monotonic() - child.started):
             child.attempt = 0
         self._count_restart(child)
@@ -104,11 +109,15 @@ class DynamicChildren(Supervising):
 
     async def stop_children(self) -> None:
         """Ask all at once, then wait for all with one timer for each length of time that their specs give them."""
-        waiting = {pid: child for pid, child in self._children.items() if not child.restarting}
+        running = {pid: child for pid, child in self._children.items() if not child.restarting}
+        waiting = {pid: child for pid, child in running.items() if child.spec.shutdown != "detach"}
         self._children.clear()
         late: dict[float, list[PID]] = {}
-        for pid, child in waiting.items():
+        for pid, child in running.items():
             shutdown = child.spec.shutdown
+            if shutdown == "detach":
+                await self.let_go(child.spec, pid)
+                continue
             if shutdown == "brutal_kill":
                 await actors.terminate(pid, "brutal_kill")
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Final
 
 from actors import (
     ALREADY_EXISTS,
@@ -15,6 +16,9 @@ from actors import (
     Error,
     Reason,
 )
+
+IGNORE: Final = "ignore"
+"""OTP's word, in the details of an `Ignore`."""
 
 
 class Ignore(Error):
@@ -31,7 +35,10 @@ class Ignore(Error):
         retryable: bool | None = None,
         details: dict[str, object] | None = None,
     ) -> None:
-        super().__init__(message, kind=kind, retryable=retryable, details=details)
+        # The reason says what it is where only the `Error` arrives.
+        super().__init__(
+            message, kind=kind, retryable=retryable, details={"reason": IGNORE, **(details or {})}
+        )
 
 
 def already_started(what: str, pid: PID) -> Error:

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
-from actors import check_topic, invalid
+from actors import check_topic, invalid, portable
 
 F = TypeVar("F", bound=Callable[..., Any])
 Kind = Literal["call", "cast", "info"]
@@ -25,6 +25,7 @@ class Handler:
     topic: str
 
 
+@portable
 @attrs.frozen
 class Arguments:
     """What `call` and `cast` send: the arguments as they were given, positional and by name."""

@@ -10,9 +10,10 @@ import attrs
 
 import actors
 from actors import CONFLICT, INVALID, Channel, Error, Message, invalid, payload_of
+from supervision._exit import monotonic
 from supervision._handlers import Arguments
 from supervision._server import Server
-from supervision._serving import NOTHING, Serving, arguments_of, awaited
+from supervision._serving import NOTHING, Carried, Serving, arguments_of, awaited
 from supervision._state_machine import (
     Called,
     Entered,
@@ -34,6 +35,7 @@ class _Timer:
 
     event: TimedOut
     channel: Channel[Any] | None
+    due: float = 0.0
 
 
 @attrs.define
@@ -117,6 +119,25 @@ class MachineServing(Serving):
         self._apply_timers(asked)
         self._transition = None
 
+    def more(self) -> Any:
+        """The events that wait inside, and the time-outs, with when they are due."""
+        timers = [(timer.event, timer.due) for timer in self._timers.values() if timer.channel is not None]
+        return list(self._queue), list(self._postponed), timers
+
+    async def go_on(self, carried: Carried) -> None:
+        """As `Serving.go_on`; the state is not entered again."""
+        queue, postponed, timers = carried.more
+        self._queue.extend(queue)
+        self._postponed.extend(postponed)
+        now = monotonic()
+        for event, due in timers:
+            self._set(event, timedelta(seconds=max(0.0, due - now)))
+        for event in queue:  # a time-out of no length is one of those that wait
+            if isinstance(event, TimedOut) and (event.kind, event.name) not in self._timers:
+                self._timers[event.kind, event.name] = _Timer(event, None)
+        self._transition = None
+        await super().go_on(carried)
+
     async def next(self) -> Any:
         """The next event: one that waits in the queue, a time-out that is over, or what is received."""
         if self._queue and not self.suspended:
@@ -179,10 +200,14 @@ class MachineServing(Serving):
                 continue
             length, event = wanted
             if length:
-                self._timers[key] = _Timer(event, actors.after(length))
+                self._set(event, length)
             elif key[0] != "event" or not self._queue:  # an event that waits already would cancel it
                 self._timers[key] = _Timer(event, None)
                 self._queue.append(event)
+
+    def _set(self, event: TimedOut, length: timedelta) -> None:
+        due = monotonic() + length.total_seconds()
+        self._timers[event.kind, event.name] = _Timer(event, actors.after(length), due)
 
     def _cancel(self, key: _Key) -> None:
         timer = self._timers.pop(key, None)

@@ -26,6 +26,12 @@ def started(child: Hashable, pid: PID) -> None:
         _log(logging.DEBUG, "progress", child, f"runs as {pid}", None)
 
 
+def detached(child: Hashable, pid: PID) -> None:
+    """A durable child was left running."""
+    if log.isEnabledFor(logging.DEBUG):
+        _log(logging.DEBUG, "progress", child, f"is left running as {pid}", None)
+
+
 def start_failed(child: Hashable, error: Error) -> None:
     """A child could not be started or restarted."""
     cause = error.__cause__ if isinstance(error.__cause__, Error) else error  # the error says the id again

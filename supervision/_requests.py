@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 
 import actors
-from actors import INVALID, UNAVAILABLE, Dest, Duration, Error, Reason, Result
+from actors import INVALID, UNAVAILABLE, Dest, Duration, Error, Reason, Result, portable
 
 TOPIC: Final = "supervision"
 """The topic of all requests."""
@@ -20,6 +20,7 @@ STARTED: Final = "started"
 """The request that is answered once the process is ready."""
 
 
+@portable
 @attrs.frozen
 class Request:
     """A request with arguments. It is answered with a `Result`."""

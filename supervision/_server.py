@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import actors
-from actors import Duration, Error, Event, Message, Reason, Result, Target, seconds
+from actors import Duration, Error, Event, Message, Node, Reason, Result, Target, seconds
 from supervision._child_spec import Type
-from supervision._server_timer import ServerTimer
+from supervision._server_address import ServerAddress, key_prefix
+from supervision._server_timer import ServerTimer, start_timer
 
 if TYPE_CHECKING:
     from supervision._serving import Serving
@@ -73,6 +75,12 @@ class Server:
         """The end of a process that is monitored, or of a linked one with `trap_links`. It is logged and dropped."""
         log.warning("server %s (%s) dropped %r", actors.self_pid(), type(self).__qualname__, event)
 
+    def handle_upgrade(self) -> Any:
+        """A durable server goes on in a new run, with its state, messages, monitors and timers as they were.
+
+        Other tasks of the process, of `actors.start_soon`, are gone: start them again here.
+        """
+
     def terminate(self, reason: str) -> Any:
         """Clean up, last of all.
 
@@ -113,11 +121,11 @@ class Server:
 
     def send_after(self, duration: Duration, topic: str, *payload: Any) -> ServerTimer:
         """Send itself a message later: for a method with `@handle_info(topic)`."""
-        return ServerTimer(duration, False, topic, payload)
+        return start_timer(duration, False, topic, payload)
 
     def send_every(self, interval: Duration, topic: str, *payload: Any) -> ServerTimer:
         """Send itself a message again and again, until it is cancelled."""
-        return ServerTimer(interval, True, topic, payload)
+        return start_timer(interval, True, topic, payload)
 
     def defer(self) -> Message:
         """Do not reply to this call when its handler returns, but later: `await self.reply(deferred, value)`.
@@ -133,14 +141,55 @@ class Server:
 
         return await answer(deferred, Result(value))
 
+    # To be found
+
+    @classmethod
+    def at(cls, key: str, on: str | None = None, node: Node | None = None) -> ServerAddress:
+        """The server of this class with a key, wherever it is, and started when it is first called or sent to.
+
+            n = await call(Counter.at("user-17", on="app:worker"), Counter.increment, 2)
+
+        There is one for each key: in the whole namespace of a durable one, else in the node. `init` is called without
+        arguments; `self.key` is the key.
+
+        Args:
+            key: a non-empty string.
+            on: the host it is started on; left out, the worker it was declared for, or this node.
+            node: for code outside any process.
+
+        Raises:
+            Error: kind INVALID, when an argument is not of that form.
+        """
+        return ServerAddress(cls, key, on, node)
+
+    @property
+    def key(self) -> str | None:
+        """The key of this server, for one that was started by `at`."""
+        process = actors.running_process()
+        prefix = key_prefix(type(self))
+        names: list[str] = [process.pid.id, *(process.names or ())]
+        return next((name.removeprefix(prefix) for name in names if name.startswith(prefix)), None)
+
     # To be started
+
+    @classmethod
+    def __everproc_process__(cls) -> Callable[..., Awaitable[Any]]:
+        """As `actors.Behaviour`."""
+        from supervision._serving import process_of  # which handles what this module declares
+
+        return process_of(cls)
+
+    @classmethod
+    def __everproc_accepts__(cls, message: Message) -> None:
+        """As `actors.Behaviour`: a call that no handler takes, or not with these arguments, is refused."""
+        from supervision._serving import check_call
+
+        check_call(cls, message)
 
     @classmethod
     def __supervision_body__(cls, args: tuple[Any, ...]) -> tuple[Target, tuple[Any, ...]]:
         """As `Behaviour`."""
-        from supervision._serving import serve  # which handles what this module declares
-
-        return serve, (cls, args, actors.self_pid())
+        return cls, args
 
     def __supervision_serving__(self) -> Serving:
         """What runs this instance."""

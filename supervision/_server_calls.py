@@ -7,9 +7,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import actors
 from actors import PID, Dest, Duration, Reason, Result, invalid
+from supervision._child_spec import is_durable
 from supervision._handlers import Arguments, topic_of
 from supervision._requests import FOREVER, ask, stop
 from supervision._server import Server
+from supervision._server_address import ServerAddress
 from supervision._start import spawn, until_ready
 
 P = ParamSpec("P")
@@ -29,22 +31,29 @@ async def start_server(
 
         pid = await start_server(Counter, 5, name="counter")
 
+    On a worker it is durable: it outlives this program, so it is not linked, and the one that runs under the name
+    already is the one. Its class has to be declared: `@app.process(worker="app:worker") class Counter(Server)`.
+
     Args:
         server: its class.
         args: what `init` is called with.
-        name: registered while it runs.
+        name: registered while it runs; of a durable one, its workflow id.
         on: the host it runs on.
         options: for the host, such as `{"mailbox.max": 1000}`: then a call of a full server fails at once.
         timeout: how long `init` may take; left out, as long as it does.
 
     Raises:
-        Error: what `init` raised, `Ignore` included; TIMEOUT when it took too long, and then the server was terminated;
-            with the reason `already_started` when the name is taken.
+        Error: what `init` raised, `Ignore` included; TIMEOUT when it took too long, and then the server was terminated,
+            unless it is durable; with the reason `already_started` when the name is taken.
     """
     if not isinstance(server, type) or not issubclass(server, Server):
         raise invalid("server", server, "a subclass of Server")
     target, given = server.__supervision_body__(args)
-    pid = await spawn(actors.spawner(name, on, options=options), target, given, monitored=False)
+    spawner = actors.spawner(name, on, options=options)
+    if is_durable(on, server):
+        pid = await spawner.detach().spawn(target, *given)
+    else:
+        pid = await spawn(spawner, target, given, monitored=False)
     await until_ready(pid, FOREVER if timeout is None else timeout)
     return pid
 
@@ -52,22 +61,33 @@ async def start_server(
 # With `timeout` the arguments are positional, without it they may be given by name: no type can say both at once.
 @overload
 async def call(
-    dest: Dest, handler: Callable[Concatenate[Any, P], Awaitable[R]], *args: P.args, **named: P.kwargs
+    dest: Dest | ServerAddress,
+    handler: Callable[Concatenate[Any, P], Awaitable[R]],
+    *args: P.args,
+    **named: P.kwargs,
 ) -> R: ...
 @overload
 async def call(
-    dest: Dest, handler: Callable[[Any, *Args], Awaitable[R]], *args: *Args, timeout: Duration
+    dest: Dest | ServerAddress, handler: Callable[[Any, *Args], Awaitable[R]], *args: *Args, timeout: Duration
 ) -> R: ...
 @overload
 async def call(
-    dest: Dest, handler: Callable[Concatenate[Any, P], R], *args: P.args, **named: P.kwargs
+    dest: Dest | ServerAddress, handler: Callable[Concatenate[Any, P], R], *args: P.args, **named: P.kwargs
 ) -> R: ...
 @overload
-async def call(dest: Dest, handler: Callable[[Any, *Args], R], *args: *Args, timeout: Duration) -> R: ...
+async def call(
+    dest: Dest | ServerAddress, handler: Callable[[Any, *Args], R], *args: *Args, timeout: Duration
+) -> R: ...
 @overload
-async def call(dest: Dest, handler: str, *args: Any, timeout: Duration = "5s", **named: Any) -> Any: ...
+async def call(
+    dest: Dest | ServerAddress, handler: str, *args: Any, timeout: Duration = "5s", **named: Any
+) -> Any: ...
 async def call(  # type: ignore[misc]  # it does take all of the above
-    dest: Dest, handler: Callable[..., Any] | str, *args: Any, timeout: Duration = "5s", **named: Any
+    dest: Dest | ServerAddress,
+    handler: Callable[..., Any] | str,
+    *args: Any,
+    timeout: Duration = "5s",
+    **named: Any,
 ) -> Any:
     """Have a server run one of its call handlers, and wait for what it returns.
 
@@ -78,19 +98,26 @@ async def call(  # type: ignore[misc]  # it does take all of the above
             UNAVAILABLE when its mailbox is full, or it ended before it replied, with its exit reason in
             `details["reason"]`; INVALID for arguments that the handler does not take; what it raised as `Refused`.
     """
-    result = await actors.call(dest, topic_of(handler, "call"), Arguments(args, named), timeout=timeout)
+    topic, payload = topic_of(handler, "call"), Arguments(args, named)
+    if isinstance(dest, ServerAddress):
+        result = await dest.call(topic, payload, timeout)
+    else:
+        result = await actors.call(dest, topic, payload, timeout=timeout)
     return result.unwrap() if isinstance(result, Result) else result  # it was answered by `actors.reply`
 
 
 async def cast(
-    dest: Dest, handler: Callable[Concatenate[Any, P], Any], *args: P.args, **named: P.kwargs
+    dest: Dest | ServerAddress, handler: Callable[Concatenate[Any, P], Any], *args: P.args, **named: P.kwargs
 ) -> bool:
     """Have a server run one of its cast handlers, and do not wait.
 
     Returns:
         Whether the message was taken, as `actors.send`: False when there is no such server, or its mailbox is full.
     """
-    return await actors.send(dest, topic_of(handler, "cast"), Arguments(args, named))
+    topic, payload = topic_of(handler, "cast"), Arguments(args, named)
+    if isinstance(dest, ServerAddress):
+        return await dest.send(topic, payload)
+    return await actors.send(dest, topic, payload)
 
 
 async def stop_server(dest: Dest, reason: Reason = "normal", timeout: Duration | None = None) -> None:

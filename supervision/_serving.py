@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, cast
 
@@ -23,16 +23,19 @@ from actors import (
     Event,
     Exit,
     LinkDown,
+    LongLife,
     Message,
     Queue,
     Reason,
     Result,
     invalid,
+    portable,
 )
 from supervision._exit import exit_as
 from supervision._handlers import Arguments, table_of
 from supervision._requests import STARTED, TOPIC, Request, unknown_request
 from supervision._server import Refused, Server
+from supervision._server_timer import ServerTimer, resume_timers, timers_set
 from supervision._start import answer_starter, fail_to_start
 
 log = logging.getLogger("everproc.supervision")
@@ -53,9 +56,44 @@ class Stopped(Exception):
         self.reason: Reason = reason
         self.error = error
 
+    def at_start(self) -> Error:
+        """The error of a start that was stopped so."""
+        return Error(f"init stopped it: {self.reason}", kind=CANCELED)
 
-async def serve(server: type[Server], args: tuple[Any, ...], parent: PID) -> None:
-    """The process of a `Server`."""
+
+@portable
+@attrs.frozen
+class Carried:
+    """A durable server between two of its runs; `more` is what a state machine has besides."""
+
+    version: Any
+    state: dict[str, Any]
+    kept: tuple[Message | Event, ...]
+    suspended: bool
+    timeout: timedelta | None
+    timers: tuple[ServerTimer, ...]
+    more: Any
+
+
+def process_of(server: type[Server]) -> Callable[..., Awaitable[None]]:
+    """The process function of a server, under the name of its class: by that, workers find it."""
+
+    async def run(*args: Any) -> None:
+        life = actors.running_process().kernel.long_life
+        if life is None:
+            await serve(server, args)
+        else:
+            await serve_for_long(server, args, life)
+
+    run.__module__, run.__name__, run.__qualname__ = server.__module__, server.__name__, server.__qualname__
+    return run
+
+
+async def serve(server: type[Server], args: tuple[Any, ...]) -> None:
+    """The process of a `Server` in memory."""
+    process = actors.running_process()
+    # Whoever starts it by `start_server`, or as a child, is linked to it and asks. Nobody else waits for an answer.
+    starter = process.parent if process.links is not None and process.parent in process.links else None
     requests = actors.listen(TOPIC, messages=True)
     serving = server().__supervision_serving__()
     actors.set_options(label=server.__qualname__.rpartition(".")[2], state=serving.state)
@@ -63,15 +101,37 @@ async def serve(server: type[Server], args: tuple[Any, ...], parent: PID) -> Non
         first = await awaited(serving.server.init(*args))
         serving.check_stop()
     except Stopped as stopped:
-        await fail_to_start(requests, parent, Error(f"init stopped it: {stopped.reason}", kind=CANCELED))
+        await fail_to_start(requests, starter, stopped.at_start())
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the starter's
-        await fail_to_start(requests, parent, error)
-    if actors.get_options().trap_links:
-        await actors.monitor(parent)  # who traps links hears of its parent's normal end, too (OTP)
-        serving.parent = parent
-    early = await answer_starter(requests)
+        await fail_to_start(requests, starter, error)
+    early: list[Message] = []
+    if starter is not None:
+        if actors.get_options().trap_links:
+            await actors.monitor(starter)  # who traps links hears of its parent's normal end, too (OTP)
+            serving.parent = starter
+        early = await answer_starter(requests)
     actors.unlisten(requests)  # from here on, requests of the system are handled in their order of arrival
-    await serving.run(first, early)
+    for message in early:
+        serving.keep(message)
+    await serving.run(lambda: serving.begin(first))
+
+
+async def serve_for_long(server: type[Server], args: tuple[Any, ...], life: LongLife) -> None:
+    """The process of a durable `Server`. Its starter asks when it likes: how it ended can be found out later, too."""
+    serving = server().__supervision_serving__()
+    serving.life = life
+    life.show_state(lambda: get_state(serving.server))
+    if len(args) == 1 and isinstance(args[0], Carried):
+        carried = args[0]
+        await serving.run(lambda: serving.go_on(carried))
+        return
+    try:
+        first = await awaited(serving.server.init(*args))
+        serving.check_stop()
+    except Stopped as stopped:
+        raise stopped.at_start() from None
+    serving.check_carried()
+    await serving.run(lambda: serving.begin(first))
 
 
 async def awaited(value: Any) -> Any:
@@ -87,6 +147,7 @@ class Serving:
     # handled, None if there is none or it was deferred.
     __slots__ = (
         "server",
+        "life",
         "parent",
         "_table",
         "inbox",
@@ -102,6 +163,8 @@ class Serving:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.life: LongLife | None = None
+        """What a durable server has, to go on in a new run now and then."""
         self.parent: PID | None = None
         """Whose end ends this server; None unless it traps links."""
         self._table = table_of(type(server))
@@ -152,18 +215,19 @@ class Serving:
     async def begin(self, first: Any) -> None:
         """What is done before all else; `first` is what `init` returned."""
 
-    async def run(self, first: Any, early: list[Message]) -> None:
-        """Handle messages until the end, and then clean up; `early` came while it started."""
-        for message in early:
-            self._keep(message)
+    async def run(self, begin: Callable[[], Awaitable[None]]) -> None:
+        """Handle messages until the end, and then clean up."""
         reply = NOTHING
         try:
-            await self.begin(first)
+            await begin()
             self.check_stop()
             while True:
                 while self._continues:
                     await awaited(self.server.handle_continue(self._continues.pop(0)))
                     self.check_stop()
+                if self.life is not None and self.life.should_upgrade():
+                    self.check_carried()
+                    await actors.upgrade(None, self.carried())
                 reply = await self._step()
                 self.check_stop()
                 if reply is not NOTHING:
@@ -179,10 +243,49 @@ class Serving:
             await awaited(self.server.terminate("error"))
             raise
 
-    def _keep(self, came: Message | Event) -> None:
+    def keep(self, came: Message | Event) -> None:
         if self.kept is None:
             self.kept = deque()
         self.kept.append(came)
+
+    # From run to run
+
+    def check_carried(self) -> None:
+        """Refuse a state that a durable server could not take along, now and not after thousands of messages."""
+        assert self.life is not None
+        for name, value in get_state(self.server).items():
+            self.life.check_carried(f"attribute {name!r} of {type(self.server).__qualname__}", value)
+
+    def carried(self) -> Carried:
+        """All that the next run needs."""
+        return Carried(
+            self.server.code_version,
+            get_state(self.server),
+            tuple(self.kept or ()),
+            self.suspended,
+            self._timeout,
+            timers_set(),
+            self.more(),
+        )
+
+    def more(self) -> Any:
+        """What there is to be carried besides."""
+        return None
+
+    async def go_on(self, carried: Carried) -> None:
+        """Go on where the run before has stopped, perhaps with newer code."""
+        code = type(self.server)
+        state: Any = carried.state
+        if code.code_version != carried.version:
+            state = await awaited(code.code_change(carried.version, dict(carried.state), None))
+        self.check_state(code, state)
+        set_state(self.server, state)
+        for came in carried.kept:
+            self.keep(came)
+        self.suspended = carried.suspended
+        self._timeout = carried.timeout
+        resume_timers(carried.timers)
+        await awaited(self.server.handle_upgrade())
 
     async def _reply(self, value: Any) -> None:
         call, self._call = self._call, None
@@ -224,7 +327,7 @@ class Serving:
             case Exit() | LinkDown() if came.pid == self.parent:
                 raise Stopped(came.reason, came.result.error)
             case Message() | Exit() | LinkDown() if self.suspended:
-                self._keep(came)
+                self.keep(came)
             case _:
                 return await self.handle(came)
         return NOTHING
@@ -246,7 +349,7 @@ class Serving:
     async def _called(self, message: Message) -> Any:
         name = self._table.calls.get(message.topic)
         if name is None:
-            await answer(message, Result(error=no_handler(message, self.server)))
+            await answer(message, Result(error=no_handler(message, type(self.server))))
             return NOTHING
         self._call = message
         try:
@@ -284,7 +387,8 @@ class Serving:
         except TypeError as error:
             if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 raise  # from inside the method
-            raise BadArguments(f"{name}: {error}", kind=INVALID) from None
+            check_arguments(name, method, args, named)
+            raise
 
     async def _system(self, message: Message) -> None:
         """Requests that every server understands (OTP's `sys`); they are handled while it is suspended, too."""
@@ -303,7 +407,7 @@ class Serving:
                     else Result(error=unknown_request(request))
                 )
         if message.reply_to is not None:
-            await actors.reply(message, result)
+            await tell(message, result)
 
     async def _managed(self, verb: str, args: tuple[Any, ...]) -> Any:
         match verb, args:
@@ -352,8 +456,51 @@ class Serving:
 async def answer(message: Message, result: Result) -> bool:
     """Reply to a call: to `supervision.call` with the result as it is, to `actors.call` with the value or the error."""
     if type(message.payload) is Arguments:
-        return await actors.reply(message, result)
-    return await actors.reply(message, result.value if result.error is None else result.error)
+        return await tell(message, result)
+    return await tell(message, result.value if result.error is None else result.error)
+
+
+async def tell(message: Message, payload: Any) -> bool:
+    """Reply; one that cannot travel to where the caller is arrives as an error that says so."""
+    try:
+        return await actors.reply(message, payload)
+    except Error as error:
+        if error.kind != INVALID:
+            raise
+        refused = Error.wrap(error, f"the reply to {message.topic!r}")
+        plain = type(message.payload) is not Arguments and message.topic != TOPIC
+        return await actors.reply(message, refused if plain else Result(error=refused))
+
+
+def check_call(server: type[Server], message: Message) -> None:
+    """Refuse a call that no handler takes, or not with these arguments, as the server itself would.
+
+    Raises:
+        Error: kind NOT_FOUND or INVALID.
+    """
+    if message.topic == TOPIC:
+        return
+    name = table_of(server).calls.get(message.topic)
+    if name is None:
+        raise no_handler(message, server)
+    given = message.payload
+    if type(given) is not Arguments:
+        given = Arguments(arguments_of(given), {})
+    check_arguments(name, getattr(server, name), (None, *given.args), given.named)
+
+
+def check_arguments(
+    name: str, method: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
+) -> None:
+    """Refuse arguments that a method does not take.
+
+    Raises:
+        BadArguments: what is wrong with them.
+    """
+    try:
+        inspect.signature(method).bind(*args, **named)
+    except TypeError as error:
+        raise BadArguments(f"{name}: {error}", kind=INVALID) from None
 
 
 def arguments_of(payload: Any) -> tuple[Any, ...]:
@@ -363,10 +510,10 @@ def arguments_of(payload: Any) -> tuple[Any, ...]:
     return tuple(payload) if isinstance(payload, tuple) else (payload,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
-def no_handler(message: Message, server: Server) -> Error:
+def no_handler(message: Message, server: type[Server]) -> Error:
     """The answer to a call that the server has no method for."""
     return Error(
-        f"{type(server).__qualname__} has no method {message.topic!r} with @handle_call",
+        f"{server.__qualname__} has no method {message.topic!r} with @handle_call",
         kind=NOT_FOUND,
         details={"topic": message.topic},
     )

@@ -10,9 +10,22 @@ from collections.abc import Generator
 from typing import Any, NoReturn, cast
 
 import actors
-from actors import NOT_FOUND, PID, TIMEOUT, Channel, Duration, Error, Message, Result, Spawner, Target
+from actors import (
+    INVALID,
+    NOT_FOUND,
+    PID,
+    TIMEOUT,
+    UNAVAILABLE,
+    Channel,
+    Duration,
+    Error,
+    Message,
+    Result,
+    Spawner,
+    Target,
+)
 from supervision._child_spec import ChildSpec, is_behaviour
-from supervision._errors import already_started, ended_before_ready
+from supervision._errors import IGNORE, Ignore, already_started, ended_before_ready
 from supervision._requests import STARTED, TOPIC
 
 
@@ -47,13 +60,36 @@ async def _answer_starters(requests: Channel[Message]) -> None:
 async def launch(spec: ChildSpec) -> tuple[PID, bool]:
     """Spawn the process of a spec, linked and monitored; and whether it says itself when it is ready.
 
+    A durable one is only monitored: it has to outlive us. One that runs already, under its name, is it.
+
     Raises:
-        Error: as `spawn`.
+        Error: as `spawn`; INVALID for a durable one that could not be found again.
     """
     if is_behaviour(spec.start):
         target, args = spec.start.__supervision_body__(spec.args)
-        return await spawn(spec.spawner(), target, args, monitored=True), True
-    return await spawn(spec.spawner(), cast(Target, spec.start), spec.args, monitored=True), spec.wait_ready
+        waits = True
+    else:
+        target, args, waits = cast(Target, spec.start), spec.args, spec.wait_ready
+    if spec.durable:
+        spawner = spec.spawner().with_name(durable_name(spec))
+        return await spawner.detach().spawn_monitored(target, *args), waits
+    return await spawn(spec.spawner(), target, args, monitored=True), waits
+
+
+def durable_name(spec: ChildSpec) -> str:
+    """The id under which a durable child runs: the same after a restart of its supervisor, or of the whole program."""
+    if spec.name is not None:
+        return spec.name
+    process = actors.running_process()
+    names = [process.pid.id] if process.kernel.long_life is not None else sorted(process.names or ())
+    if not names:
+        raise Error(
+            f"child id={spec.id!r} is durable, and needs a name by which it is found when its supervisor starts again:"
+            " give ChildSpec(name=...), or start the supervisor under a name",
+            kind=INVALID,
+            details={"id": spec.id},
+        )
+    return f"{names[0]}/{spec.id}"
 
 
 async def spawn(spawner: Spawner, target: Target, args: tuple[Any, ...], monitored: bool) -> PID:
@@ -89,12 +125,18 @@ async def until_ready(pid: PID, timeout: Duration) -> None:
         await actors.call(pid, TOPIC, STARTED, timeout=timeout)
     except Error as failure:
         if failure.kind == TIMEOUT and "reason" not in failure.details:
+            if not actors.running_process().kernel.has_caller(pid):
+                raise  # it lives elsewhere, and goes on: nobody may be there to run it
             await actors.unlink(pid)
             await actors.terminate(pid, "start took too long")
             raise _too_slow(pid, timeout) from None
         cause = failure.__cause__
         if isinstance(cause, Error):
+            if cause.details.get("reason") == IGNORE:
+                raise Ignore(cause.message) from cause.__cause__
             raise cause from cause.__cause__
+        if failure.kind not in (NOT_FOUND, UNAVAILABLE) or "reason" not in failure.details:
+            raise
         raise ended_before_ready(pid, failure.details.get("reason", "noproc")) from None
 
 
@@ -106,11 +148,12 @@ async def answer_starter(requests: Channel[Message]) -> list[Message]:
     return early
 
 
-async def fail_to_start(requests: Channel[Message], parent: PID, error: Exception) -> NoReturn:
+async def fail_to_start(requests: Channel[Message], starter: PID | None, error: Exception) -> NoReturn:
     """End the running process because it could not start. Its starter gets the error by its call alone."""
-    # The call has to be under way, or it would only find that there is no such process.
-    await _question(requests)
-    await actors.unlink(parent)
+    if starter is not None:
+        # The call has to be under way, or it would only find that there is no such process.
+        await _question(requests)
+        await actors.unlink(starter)
     raise error
 
 

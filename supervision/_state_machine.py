@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import attrs
 
-from actors import Duration, Exit, LinkDown, Message, seconds
+from actors import Duration, Exit, LinkDown, Message, portable, seconds
 from supervision._server import Server
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TimeoutKind = Literal["event", "state", "named"]
 
 
+@portable
 @attrs.frozen
 class Called:
     """Somebody waits for a reply to `call(pid, name, *args)`: answer with `await self.reply(event, value)`."""
@@ -27,6 +28,7 @@ class Called:
     message: Message = attrs.field(repr=False, eq=False)
 
 
+@portable
 @attrs.frozen
 class Sent:
     """A message that nobody waits for, by `actors.send` or `cast`."""
@@ -36,6 +38,7 @@ class Sent:
     message: Message = attrs.field(repr=False, eq=False)
 
 
+@portable
 @attrs.frozen
 class Entered:
     """The state was entered from another, or for the first time, when `previous` is the state itself."""
@@ -43,6 +46,7 @@ class Entered:
     previous: str
 
 
+@portable
 @attrs.frozen
 class Inserted:
     """What `next_event` was given."""
@@ -50,6 +54,7 @@ class Inserted:
     value: Any
 
 
+@portable
 @attrs.frozen
 class TimedOut:
     """A time-out: of the next event, of the state, or one with a name."""
@@ -141,6 +146,10 @@ class StateMachine(Server):
     @property
     def _machine(self) -> MachineServing:
         return cast("MachineServing", self._serving)
+
+    @classmethod
+    def __everproc_accepts__(cls, message: Message) -> None:
+        """As `actors.Behaviour`: a state may take whatever comes."""
 
     def __supervision_serving__(self) -> MachineServing:
         """As `Server`."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import actors
-from actors import CANCELED, PID, Cancel, Error, Exit, Message, Reason, Result
+from actors import CANCELED, PID, TIMEOUT, Cancel, Error, Exit, Message, Reason, Result
 from supervision import _reports as reports
 from supervision._child_events import ChildEvents
 from supervision._child_spec import ChildSpec
@@ -20,6 +20,12 @@ from supervision._exit import exit_as
 from supervision._requests import FOREVER, STARTED, TOPIC, Request, unknown_request
 from supervision._restart import is_reported_when_stopped
 from supervision._start import fail_to_start, launch, until_ready
+
+_PATIENCE: Final = "5s"
+"""How long a durable child may take to answer, and to stop when its spec does not say."""
+
+LOST_CONTACT: Final = 1.0
+"""Seconds until a durable child is looked for again that could not be watched any more: it may well live."""
 
 
 class Stop(Exception):
@@ -155,7 +161,7 @@ class Supervising(ABC):
         try:
             pid, waits = await launch(spec)
             if waits:
-                await self._until_ready(pid)
+                await self._until_ready(spec, pid)
         except Ignore:
             return None
         except Error as error:
@@ -165,15 +171,28 @@ class Supervising(ABC):
         reports.started(spec.id, pid)
         return pid
 
-    async def _until_ready(self, pid: PID) -> None:
+    async def _until_ready(self, spec: ChildSpec, pid: PID) -> None:
         try:
-            await until_ready(pid, FOREVER)
+            await until_ready(pid, _PATIENCE if spec.durable else FOREVER)
         except Error as error:
             failure = error
         else:
             return
+        if spec.durable:
+            if failure.kind == TIMEOUT and "reason" not in failure.details:
+                return  # it exists, and begins when a worker is there: this program need not be its worker
+            await actors.unmonitor(pid)
+            raise failure
         # The monitor was there from the start, the call perhaps only after the end: then it does not know why.
         raise (await self.events.exit_of(pid)).result.error or failure
+
+    async def let_go(self, spec: ChildSpec, pid: PID) -> None:
+        """Stop it because this supervisor stops; a durable one may be left running."""
+        if spec.shutdown == "detach":
+            await actors.unmonitor(pid)
+            reports.detached(spec.id, pid)
+        else:
+            await self.stop_process(spec, pid)
 
     async def stop_process(self, spec: ChildSpec, pid: PID) -> None:
         """Stop it as its spec says (`supervisor:shutdown/1`); returns when it has ended."""
@@ -181,7 +200,8 @@ class Supervising(ABC):
         if brutal:
             await actors.terminate(pid, "brutal_kill")
         else:
-            deadline = None if spec.shutdown == "infinity" else spec.shutdown
+            patience = _PATIENCE if spec.shutdown == "detach" else spec.shutdown
+            deadline = None if patience == "infinity" else patience
             await actors.cancel(pid, deadline, "shutdown")
         # Its end is awaited by the monitor, not by the link: a child that has unlinked itself cannot hang us.
         ended = await self.events.exit_of(pid)

@@ -40,14 +40,15 @@ from actors import (
     ReplyTo,
     Result,
     invalid,
+    portable,
+    portable_class,
+    portable_name,
 )
 
 T = TypeVar("T")
 
 LARGEST: Final = 2 * 1024 * 1024 - 64 * 1024
 """Bytes of one payload. The server refuses 2 MiB, and would have the workflow task retried for ever."""
-
-_registered: dict[str, type] = {}
 
 
 def register(cls: type[T]) -> type[T]:
@@ -64,10 +65,9 @@ def register(cls: type[T]) -> type[T]:
     """
     if not _is_registrable(cls):
         raise invalid("cls", cls, "an attrs class or an enum")
-    name = _name(cls)
     # Temporal's sandbox imports a user's module again for each workflow; those copies are found by `_class`.
-    if name not in _registered or not workflow.unsafe.in_sandbox():
-        _registered[name] = cls
+    if portable_class(portable_name(cls)) is None or not workflow.unsafe.in_sandbox():
+        portable(cls)
     return cls
 
 
@@ -80,13 +80,9 @@ def _type(value: Any) -> type[Any]:
     return cls
 
 
-def _name(cls: type[Any]) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
 def _class(name: str) -> type[Any]:
     """The registered class of a name; in Temporal's sandbox, the sandbox's own copy of it."""
-    cls = _registered.get(name)
+    cls = portable_class(name)
     if cls is None:
         raise Error(
             f"a value of class={name!r} came, which is not registered here: use temporal_bridge.register on it",
@@ -104,7 +100,7 @@ def _class(name: str) -> type[Any]:
 def _attributes(value: Any) -> list[Any]:
     cls = _type(value)
     return [
-        _name(cls),
+        portable_name(cls),
         {field.name: getattr(value, field.name) for field in attrs.fields(cls) if field.init},
     ]
 
@@ -181,9 +177,10 @@ def _write(value: Any) -> Any:
     if known is not None:
         code, write = known
         return msgpack.ExtType(code, pack(write(value)))
-    if issubclass(cls, enum.Enum) and _name(cls) in _registered:
-        return msgpack.ExtType(_ENUM, pack([_name(cls), value.value]))
-    if _name(cls) in _registered:
+    name = portable_name(cls)
+    if portable_class(name) is not None:
+        if issubclass(cls, enum.Enum):
+            return msgpack.ExtType(_ENUM, pack([name, value.value]))
         return msgpack.ExtType(_ATTRS, pack(_attributes(value)))
     if issubclass(cls, Mapping):
         return _without_big({key: value[key] for key in value})

@@ -40,6 +40,9 @@ HANG_UP: Final = "@hang_up"
 DESCRIBE: Final = "@describe"
 """The query that asks a durable process what can be seen of it."""
 
+STATE: Final = "get_state"
+"""The query that asks a durable server for its state; by this name for people, too."""
+
 DELIVER: Final = "@deliver"
 """The activity that brings a batch to a process of a node."""
 

@@ -14,6 +14,7 @@ from temporalio.common import RawValue
 from actors import (
     CANCELED,
     INVALID,
+    NOT_FOUND,
     PID,
     UNAVAILABLE,
     Description,
@@ -30,6 +31,7 @@ from actors import (
     SpawnRequest,
     check_topic,
     process_entry,
+    process_function,
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, read_cancel
@@ -131,6 +133,8 @@ class DurableProcess:
         self._kernel.table[self._pid.id] = self._process
         self._cancels = WorkflowCancels(carried.get("cancels"))
         self._signals = 0
+        self._view: Callable[[], Any] | None = None
+        self._kernel.long_life = self
         self._calls = self._kernel.open_calls = OpenCalls(carried.get("calls", ()), self._wake)
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
@@ -211,6 +215,26 @@ class DurableProcess:
         """What can be seen of the process; None when it has ended."""
         return next(self._kernel.processes(), None)
 
+    # What the process is offered as `LongLife`, besides `should_upgrade`.
+
+    def check_carried(self, what: str, value: Any) -> None:
+        """As `LongLife.check_carried`."""
+        try:
+            payload_size(workflow.payload_converter(), [value], what)
+        except Error as error:
+            raise Error.wrap(error, f"{what} cannot be carried over an upgrade") from error
+
+    def show_state(self, view: Callable[[], Any]) -> None:
+        """As `LongLife.show_state`."""
+        self._view = view
+
+    @workflow.query(name=wire.STATE)
+    def state(self) -> Any:
+        """What the process shows of its state."""
+        if self._view is None:
+            raise to_failure(Error(f"{self._pid} shows no state: it is no server", kind=NOT_FOUND))
+        return self._view()
+
     @workflow.signal(dynamic=True)
     def receive(self, name: str, args: Sequence[RawValue]) -> None:
         """Take in a signal: a message, several, or the system's own. A bad one is logged and loses nothing else."""
@@ -246,7 +270,9 @@ class DurableProcess:
         """Refuse a call that makes no sense before it becomes part of the history."""
         try:
             check_topic(name)
-            wire.item_message(self._called(name, args))
+            message = wire.item_message(self._called(name, args))
+            if self._entry.accepts is not None:
+                self._entry.accepts(message)
         except (Error, TypeError, ValueError, IndexError) as error:
             raise to_failure(Error.of(error)) from error
 
@@ -455,5 +481,4 @@ def _function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
             kind=INVALID,
             details={"entry": entry.id, "module": module},
         ) from error
-    found: Callable[..., Awaitable[Any]] = function
-    return found
+    return process_function(function)

@@ -85,6 +85,8 @@ class WorkflowChildren:
             "messages": [list(item) for item in items],
         }
         header = wire.to_header(facts)
+        abandon = workflow.ParentClosePolicy.ABANDON
+        policy = abandon if request.detached else options.parent_close_policy
 
         async def start() -> bool:
             await self._commands.room(size)
@@ -93,7 +95,7 @@ class WorkflowChildren:
                 "args": args,
                 "id": workflow_id,
                 "task_queue": options.task_queue or task_queue,
-                "parent_close_policy": options.parent_close_policy,
+                "parent_close_policy": policy,
                 "cancellation_type": workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
                 if options.wait_for_cancellation
                 else workflow.ChildWorkflowCancellationType.TRY_CANCEL,
@@ -102,7 +104,7 @@ class WorkflowChildren:
             self._handles[workflow_id] = await workflow.start_child_workflow(
                 entry.name or entry.id, **settings
             )
-            if options.parent_close_policy is not workflow.ParentClosePolicy.ABANDON:
+            if policy is not abandon:
                 self._dependent.add(workflow_id)
             return True
 

@@ -3,11 +3,11 @@
 import supervision
 
 NAMES = """
-Application ApplicationHandle Service ServiceState run_application
-Backoff Called Child ChildSpec Counts DynamicSupervisor DynamicSupervisorHandle Entered Ignore Inserted
-PartitionSupervisor PartitionSupervisorHandle Refused Sent Server ServerTimer State StateEvent StateMachine Supervisor
-SupervisorHandle Task TaskMap TaskSupervisor TaskSupervisorHandle TimedOut call cast change_code get_state handle_call
-handle_cast handle_info ready replace_state resume start start_server stop_server suspend
+Application ApplicationHandle Service ServiceState run_application Backoff Called Child ChildSpec Counts
+DynamicSupervisor DynamicSupervisorHandle Entered Ignore Inserted PartitionSupervisor PartitionSupervisorHandle
+Refused Sent Server ServerAddress ServerTimer State StateEvent StateMachine Supervisor SupervisorHandle Task
+TaskMap TaskSupervisor TaskSupervisorHandle TimedOut call cast change_code get_state handle_call handle_cast
+handle_info ready replace_state resume start start_server stop_server suspend
 """
 
 
