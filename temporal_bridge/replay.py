@@ -1,7 +1,9 @@
 """Replays histories against the code as it is now: run it before a deployment.
 
-    python -m temporal_bridge.replay --import shop.processes tests/histories
-    python -m temporal_bridge.replay --import shop.processes --address localhost:7233 --query 'TaskQueue="orders"'
+    everproc replay --import shop.processes tests/histories
+    everproc replay --import shop.processes --address localhost:7233 --query 'TaskQueue="orders"'
+
+The same as `python -m temporal_bridge.replay`.
 
 A history that does not replay belongs to a durable process that the new code would stop: keep the old way beside the
 new one with `temporal_bridge.workflow.version`.
@@ -9,10 +11,10 @@ new one with `temporal_bridge.workflow.version`.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gzip
 import importlib
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,13 +22,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 import attrs
+import click
 from google.protobuf.json_format import ParseError
 from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
-from actors import INVALID, NOT_FOUND, Error, Namespace, invalid
+from actors import INVALID, NOT_FOUND, Error, invalid
+from actors.manifest import entries, load
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._failures import from_failure
@@ -163,34 +167,6 @@ async def _from_server(
         yield await client.get_workflow_handle(found.id, run_id=found.run_id).fetch_history()
 
 
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m temporal_bridge.replay",
-        description="Replay histories of durable processes against the code as it is now.",
-        epilog="Exit status: 0 when all replay, 1 when one does not, 2 when it could not be tried.",
-    )
-    parser.add_argument("paths", nargs="*", help="JSON files of histories, or directories of them")
-    parser.add_argument(
-        "--import", dest="modules", action="append", default=[], metavar="MODULE",
-        help="a module that declares the entries; may be given several times",
-    )  # fmt: skip
-    parser.add_argument(
-        "--worker", dest="workers", action="append", default=[], metavar="ID=QUEUE",
-        help="a worker that processes name, and its task queue; may be given several times",
-    )  # fmt: skip
-    parser.add_argument("--address", help="host:port of a server, whose histories are replayed")
-    parser.add_argument(
-        "--namespace", default="default", help="the namespace of the processes (default: default)"
-    )
-    parser.add_argument(
-        "--query", help="which of the server's workflows, such as 'ExecutionStatus=\"Running\"'"
-    )
-    parser.add_argument("--limit", type=int, help="how many of the server's workflows at most")
-    parser.add_argument("--converter", choices=("msgpack", "json"), default="msgpack", help="of the payloads")
-    parser.add_argument("--no-sandbox", action="store_true", help="for processes of a Worker(sandbox=False)")
-    return parser
-
-
 def _workers(modules: Sequence[str], workers: Sequence[str]) -> list[Worker]:
     """Import the modules; the workers that are given or that their entries name."""
     queues: dict[str, str] = {}
@@ -201,55 +177,129 @@ def _workers(modules: Sequence[str], workers: Sequence[str]) -> list[Worker]:
         queues[name] = queue
     for module in modules:
         try:
-            imported = importlib.import_module(module)
+            importlib.import_module(module)
         except Exception as error:
             raise Error(
                 f"module={module!r} cannot be imported: {type(error).__name__}: {error}", kind=INVALID
             ) from error
-        for namespace in vars(imported).values():
-            if isinstance(namespace, Namespace):
-                for entry in namespace:
-                    if entry.worker is not None:
-                        queues.setdefault(entry.worker, entry.worker)  # a replay compares no task queues
+    for entry in entries():
+        if entry.worker is not None:
+            queues.setdefault(entry.worker, entry.worker)  # a replay compares no task queues
     return [Worker(name, task_queue=queue, run=False) for name, queue in queues.items()]
 
 
-async def _run(arguments: argparse.Namespace, workers: list[Worker]) -> int:
-    source: AsyncIterator[WorkflowHistory] | list[WorkflowHistory] = read_histories(arguments.paths)
-    if arguments.address is not None:
-        config = TemporalClient(arguments.address, namespace=arguments.namespace)
-        client = await connect(config, address=arguments.address, runtime=shared_runtime())
-        source = _from_server(client, arguments.query, arguments.limit)
-    failed = count = 0
-    async for result in replay(
-        source,
-        *workers,
-        namespace=arguments.namespace,
-        converter=arguments.converter,
-        sandbox=not arguments.no_sandbox,
-    ):
-        count += 1
-        if result.error is not None:
-            failed += 1
-            sys.stdout.write(f"FAILED {result.workflow_id} {result.run_id}\n    {result.error.message}\n")
-    sys.stdout.write(f"{count - failed} of {count} histories replay\n")
+@attrs.frozen
+class _Source:
+    """Where histories come from: files, or a server."""
+
+    paths: tuple[str, ...]
+    address: str | None
+    namespace: str
+    query: str | None
+    limit: int | None
+
+
+async def _run(
+    source: _Source, workers: list[Worker], converter: Literal["msgpack", "json"], sandbox: bool
+) -> list[Replayed]:
+    histories: AsyncIterator[WorkflowHistory] | list[WorkflowHistory] = read_histories(source.paths)
+    if source.address is not None:
+        config = TemporalClient(source.address, namespace=source.namespace)
+        client = await connect(config, address=source.address, runtime=shared_runtime())
+        histories = _from_server(client, source.query, source.limit)
+    found = replay(histories, *workers, namespace=source.namespace, converter=converter, sandbox=sandbox)
+    return [replayed async for replayed in found]
+
+
+@click.command(
+    "replay",
+    epilog="\b\neverproc replay --import shop.orders tests/histories\n"
+    "everproc replay --manifest everproc.toml --address localhost:7233 --query 'TaskQueue=\"orders\"'",
+)
+@click.argument("paths", nargs=-1, metavar="[FILE | DIRECTORY]...")
+@click.option("--manifest", metavar="FILE", help="An everproc.toml, whose entries and workers are used.")
+@click.option(
+    "--import",
+    "modules",
+    multiple=True,
+    metavar="MODULE",
+    help="A module that declares the entries; repeatable.",
+)
+@click.option(
+    "--worker",
+    "workers",
+    multiple=True,
+    metavar="ID=QUEUE",
+    help="A worker that processes name, and its task queue; repeatable.",
+)
+@click.option("--address", metavar="HOST:PORT", help="A server, whose histories are replayed.")
+@click.option("--namespace", default="default", show_default=True, help="The namespace of the processes.")
+@click.option("--query", help="Which of the server's workflows, such as 'ExecutionStatus=\"Running\"'.")
+@click.option("--limit", type=click.IntRange(1), help="How many of the server's workflows at most.")
+@click.option(
+    "--converter", type=click.Choice(["msgpack", "json"]), default="msgpack", help="Of the payloads."
+)
+@click.option("--no-sandbox", is_flag=True, help="For processes of a Worker(sandbox=False).")
+@click.option("--json", "as_json", is_flag=True, help="Show JSON, for scripts.")
+def command(
+    paths: tuple[str, ...],
+    manifest: str | None,
+    modules: tuple[str, ...],
+    workers: tuple[str, ...],
+    address: str | None,
+    namespace: str,
+    query: str | None,
+    limit: int | None,
+    converter: Literal["msgpack", "json"],
+    no_sandbox: bool,
+    as_json: bool,
+) -> int:
+    """Replay histories against the code as it is.
+
+    Before a deployment: durable processes whose histories do not replay would be stopped by it. Histories are JSON
+    files, as of `temporal workflow show --output json`, also gzipped, or directories of them; or those of a server.
+    Exit status 0 when all replay, 1 when one does not, 2 when it could not be tried.
+    """
+    if bool(paths) == (address is not None):
+        raise click.UsageError("give either files or directories of histories, or --address of a server")
+    sys.path.insert(0, "")
+    try:
+        if manifest is not None:
+            load(Path(manifest))
+        source = _Source(paths, address, namespace, query, limit)
+        found = asyncio.run(_run(source, _workers(modules, workers), converter, not no_sandbox))
+    except (Error, RPCError) as error:
+        raise click.UsageError(str(error)) from error
+    finally:
+        time.sleep(_AFTER_CANCEL)
+    failed = [replayed for replayed in found if replayed.error is not None]
+    if as_json:
+        click.echo(json.dumps([_shown(replayed) for replayed in found]))
+    else:
+        for replayed in failed:
+            assert replayed.error is not None
+            click.echo(f"FAILED {replayed.workflow_id} {replayed.run_id}\n    {replayed.error.message}")
+        click.echo(f"{len(found) - len(failed)} of {len(found)} histories replay")
     return 1 if failed else 0
+
+
+def _shown(replayed: Replayed) -> dict[str, object]:
+    message = None if replayed.error is None else replayed.error.message
+    return {"workflow_id": replayed.workflow_id, "run_id": replayed.run_id, "error": message}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: its exit status."""
-    parsed = _arguments().parse_args(arguments)
-    if bool(parsed.paths) == (parsed.address is not None):
-        sys.stderr.write("give either files or directories of histories, or --address of a server\n")
-        return 2
-    sys.path.insert(0, "")
     try:
-        return asyncio.run(_run(parsed, _workers(parsed.modules, parsed.workers)))
-    except (Error, RPCError) as error:
-        sys.stderr.write(f"{error}\n")
+        status: int = command.main(
+            arguments, prog_name="python -m temporal_bridge.replay", standalone_mode=False
+        )
+    except click.exceptions.Exit as asked:
+        return asked.exit_code
+    except click.ClickException as error:
+        sys.stderr.write(f"{error.format_message()}\n")
         return 2
-    finally:
-        time.sleep(_AFTER_CANCEL)
+    return status
 
 
 if __name__ == "__main__":

@@ -58,9 +58,15 @@ def test_dependency_has_a_lower_bound_no_upper_bound_and_no_address(requirement:
         assert [bound.operator for bound in requirement.specifier] == [">="]
 
 
-def test_plain_install_needs_only_what_processes_run_on() -> None:
+def test_plain_install_needs_only_what_processes_run_on_and_what_the_command_is_made_of() -> None:
     needed = {requirement.name for requirement in REQUIREMENTS if requirement.marker is None}
-    assert needed == {"trio", "attrs", "msgpack", "temporalio"}
+    assert needed == {"trio", "attrs", "msgpack", "temporalio", "click", "rich"}
+
+
+def test_library_imports_nothing_of_the_command() -> None:
+    program = "import sys, actors, supervision, temporal_bridge; print({'click', 'rich', 'actors.cli'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_every_check_covers_the_three_packages() -> None:

@@ -1,0 +1,114 @@
+"""`everproc run`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+from rich.text import Text
+
+from actors._entries import is_async
+from actors._errors import invalid
+from actors._node import Node
+from actors._view import plain
+from actors.cli._arguments import json_option, json_value
+from actors.cli._output import Output
+from actors.cli._program import Main, run_program
+from actors.cli._reload import run_again
+from actors.manifest import Manifest, import_source, load, of_module
+
+MANIFEST = "everproc.toml"
+
+target_argument = click.argument("target", default=MANIFEST, metavar="[MANIFEST | MODULE[:MAIN]]")
+
+
+def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
+    """The program that a target names: a manifest's, a module's entries, or its main function with these.
+
+    Raises:
+        ManifestError: for a manifest that is wrong.
+        Error: for one that is not there, or a module that cannot be imported.
+    """
+    if target.endswith(".toml") or Path(target).is_file():
+        return load(Path(target), said), None
+    if Path(target).is_dir():
+        return load(Path(target, MANIFEST), said), None
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    module, colon, _ = target.partition(":")
+    manifest = of_module(module, said)
+    if not colon:
+        return manifest, None
+    function = import_source(target, "target")
+    if not is_async(function):
+        raise invalid("target", target, 'an async function, such as "shop:main"')
+    return manifest, Main(function)
+
+
+@click.command()
+@target_argument
+@click.argument("args", metavar="[JSON]...", nargs=-1, type=json_value)
+@click.option("--name", help="Of the node, instead of what the manifest says.")
+@click.option("--address", metavar="HOST:PORT", help="Of a Temporal server, instead of an embedded one.")
+@click.option("--namespace", help="On that server.")
+@click.option("--reload", is_flag=True, help="Run again when a .py or .toml file here has changed.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="What is logged to stderr.",
+)
+@json_option
+@click.pass_obj
+def run(
+    output: Output,
+    target: str,
+    args: tuple[Any, ...],
+    name: str | None,
+    address: str | None,
+    namespace: str | None,
+    reload: bool,
+    log_level: str,
+) -> int:
+    r"""Run a manifest, by default everproc.toml here, or a module: its main function, or what its entries need.
+
+    When entries name workers, and neither the manifest nor the environment (TEMPORAL_ADDRESS) has the address of a
+    Temporal server, an embedded one runs with them; its database is in .everproc. Ctrl-C and SIGTERM stop all in
+    order; a second one at once.
+
+    \b
+    everproc run
+    everproc run shop/everproc.toml --reload
+    everproc run shop.main:main '{"orders": 3}'
+    everproc run shop.orders --address localhost:7233
+    """
+    if reload:
+        return run_again(output)
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)-8s %(name)s: %(message)s", stream=sys.stderr
+    )
+    if log_level == "info":
+        logging.getLogger("temporalio").setLevel(
+            logging.WARNING
+        )  # tells of each worker that it starts and stops
+    manifest, main = find(target, {"address": address, "namespace": namespace})
+    if name is not None:
+        manifest = attrs.evolve(manifest, node={**manifest.node, "name": name})
+    if main is not None:
+        main = attrs.evolve(main, args=args)
+    elif args:
+        raise click.UsageError(f"args={list(args)!r}: only a main function takes arguments, MODULE:MAIN")
+
+    def ready(node: Node) -> None:
+        output.note(f"{node.name} runs; look at it with `everproc tree`, stop it with Ctrl-C")
+
+    value = run_program(manifest, main, ready)
+    if value is not None:
+        output.show(plain(value), lambda: Text(str(value)))
+    return 0
