@@ -79,6 +79,20 @@ async def test_a01_a04_a10_function_is_an_activity_named_by_its_entry(temporal_a
         ]
 
 
+async def test_a04_call_takes_and_gives_values(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        values = [1, (2, 3), {"a": None}]
+        assert await here.node.execute(run_function, "out:echo", values) == values
+        assert await here.node.execute(run_function, "out:echo", []) == []
+
+
+async def test_a10_name_of_the_activity_is_the_id_of_the_entry(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        assert (await scheduled(here, {}, "out:about")).activity_type.name == "out:about"
+        info: FunctionInfo = await here.node.execute(run_function, "out:about", [])
+        assert info.entry == "out:about"
+
+
 async def test_a01_function_runs_on_the_worker_it_names(temporal_address: str) -> None:
     queue = f"q-{uuid.uuid4()}"
     second = Worker("out:second", task_queue=queue, entries=[app])
@@ -291,6 +305,23 @@ async def test_a12_a13_errors_keep_kind_message_retryable_details_and_causes(tem
         assert (raised.value.kind, raised.value.message, raised.value.details) == ("INVALID", "no", {"a": 1})
         assert isinstance(raised.value.__cause__, Error)
         assert raised.value.__cause__.message == "KeyError: 'deep'"
+
+
+async def test_w41_unreliable_function_fails_its_caller_only_when_its_policy_gives_up(
+    temporal_address: str,
+) -> None:
+    async with outside(temporal_address, app) as here:
+        assert await here.node.execute(run_function, "out:succeeds_at", [2, "INTERNAL"], FAST) == 2
+        once = {"activity.retry_policy": {"maximum_attempts": 1}}
+        with pytest.raises(Error, match=r"^not yet$") as raised:
+            await here.node.execute(run_function, "out:succeeds_at", [2, "INTERNAL"], once)
+        assert (raised.value.kind, raised.value.retryable) == (INTERNAL, True)
+
+
+async def test_a13_error_in_a_durable_process_has_kind_retryable_and_message(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        found = await here.node.execute(catch_function, "out:raises", ["NOT_FOUND", "no such order"])
+        assert found[:3] == [NOT_FOUND, False, "no such order"]
 
 
 async def test_a14_crash_is_internal_and_retryable(temporal_address: str) -> None:

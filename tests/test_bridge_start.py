@@ -196,6 +196,26 @@ async def test_w13_w14_fail_says_who_runs_also_with_messages(
         assert found["found"] == list(range(messages))
 
 
+async def test_w14_error_when_already_started_is_said_only_when_asked_for(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        spawner = here.node.spawner(name=here.new_id())
+        pid = await spawner.spawn(sleeper)
+        option = "temporal.workflow.execution_error_when_already_started"
+        assert await spawner.with_options({option: False}).spawn(sleeper) == pid
+        with pytest.raises(Error) as raised:
+            await spawner.with_options({option: True}).spawn(sleeper)
+        assert (raised.value.kind, raised.value.details["pid"]) == (ALREADY_EXISTS, str(pid))
+        await here.node.terminate(pid)
+
+
+@pytest.mark.parametrize("length", ["1h30m", 5_400_000, timedelta(minutes=90)], ids=str)
+async def test_w16_duration_is_text_milliseconds_or_timedelta(temporal_address: str, length: Any) -> None:
+    async with outside(temporal_address, app) as here:
+        pid, event = await started_with(here, run_timeout=length)
+        assert event.workflow_run_timeout.ToTimedelta() == timedelta(minutes=90)
+        await here.node.terminate(pid)
+
+
 @pytest.mark.parametrize("messages", [0, 2])
 async def test_w13_terminate_existing_ends_the_old_one_and_starts_anew(
     temporal_address: str, messages: int
