@@ -414,7 +414,7 @@ class Serving:
             case "get_state", ():
                 return get_state(self.server)
             case "replace_state", (change,):
-                state = change(get_state(self.server)) if callable(change) else change
+                state: Any = change(get_state(self.server)) if callable(change) else change
                 self.check_state(type(self.server), state)
                 set_state(self.server, state)
                 return get_state(self.server)
