@@ -101,6 +101,16 @@ def _read(facts: Mapping[str, Any]) -> dict[str, Any]:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
+def too_many_signals(workflow_id: str) -> Error:
+    """The error of a send to a process whose run has taken all the signals that the server allows."""
+    return Error(
+        f"the durable process {workflow_id!r} has taken as many signals as Temporal allows for one run (10,000 by"
+        " default): have it `upgrade()` when `temporal_bridge.workflow.should_upgrade()` says so, in time",
+        kind=UNAVAILABLE,
+        details={"workflow_id": workflow_id},
+    )
+
+
 def from_failure(failure: BaseException) -> Error:
     """The `Error` for whatever Temporal raised: one of ours unchanged, a foreign one by what it is."""
     return exit_of(failure)[1]

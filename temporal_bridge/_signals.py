@@ -12,10 +12,13 @@ from temporalio.client import Client
 from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
+from temporal_bridge._failures import too_many_signals
 from temporal_bridge._wire import Signal
 
 _PAUSES: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 """Seconds between the first tries."""
+
+_TOO_MANY: Final = "limit for signal events"
 
 
 async def send_signal(client: Client, workflow_id: str, signal: Signal) -> None:
@@ -26,6 +29,7 @@ async def send_signal(client: Client, workflow_id: str, signal: Signal) -> None:
     so we ask again ourselves first.
 
     Raises:
+        Error: kind UNAVAILABLE, when its run has taken all the signals that the server allows.
         RPCError: as `WorkflowHandle.signal`.
     """
     context = WorkflowSerializationContext(client.namespace, workflow_id)
@@ -44,6 +48,8 @@ async def send_signal(client: Client, workflow_id: str, signal: Signal) -> None:
         try:
             await client.workflow_service.signal_workflow_execution(request, retry=False)
         except RPCError as error:
+            if _TOO_MANY in error.message:
+                raise too_many_signals(workflow_id) from error
             if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
                 raise
             if error.status is not RPCStatusCode.RESOURCE_EXHAUSTED:

@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 from actors import PID, UNAVAILABLE, Error
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
-from temporal_bridge._failures import from_failure
+from temporal_bridge._failures import from_failure, too_many_signals
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._wire import DURABLE, Item, Mark
 from temporal_bridge._workers import node_queue
@@ -130,6 +130,8 @@ class WorkflowMessages:
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
         except ApplicationError as failure:
+            if failure.type == "SignalCountLimitExceeded":
+                raise too_many_signals(workflow_id) from failure
             if failure.type != "ExternalWorkflowExecutionNotFound":
                 raise from_failure(failure) from failure
             return [False] * len(items)

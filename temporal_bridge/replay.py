@@ -15,6 +15,8 @@ import asyncio
 import gzip
 import importlib
 import json
+import logging
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -29,7 +31,7 @@ from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
-from actors import INVALID, NOT_FOUND, Error, invalid
+from actors import INVALID, NOT_FOUND, Error, invalid, process_entry
 from actors.manifest import entries, load
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
@@ -130,7 +132,7 @@ async def replay(
         async with replayer.workflow_replay_iterator(source) as results:
             async for result in results:
                 failure = result.replay_failure
-                error = None if failure is None else _explained(failure)
+                error = None if failure is None else _undeclared(result.history) or _explained(failure)
                 yield Replayed(result.history.workflow_id, result.history.run_id, error)
     finally:
         for worker in added:
@@ -142,9 +144,28 @@ async def _each(histories: Sequence[WorkflowHistory]) -> AsyncIterator[WorkflowH
         yield history
 
 
+def _undeclared(history: WorkflowHistory) -> Error | None:
+    """Why a history cannot be tried: nobody has declared its entry here."""
+    workflow_type = history.events[0].workflow_execution_started_event_attributes.workflow_type.name
+    try:
+        process_entry(workflow_type)
+    except Error as error:
+        return Error(
+            f"its entry={workflow_type!r} is not declared here: import the module that declares it, with --import",
+            kind=error.kind,
+            details={"entry": workflow_type},
+        )
+    return None
+
+
+_NONDETERMINISM: Final = re.compile(r'message: "(?P<text>(?:[^"\\]|\\.)*)"')
+
+
 def _explained(failure: Exception) -> Error:
+    match = _NONDETERMINISM.search(str(failure))  # Temporal's core wraps it in the debug output of its own types
+    text = str(failure) if match is None else match["text"].replace('\\"', '"')
     error = Error(
-        f"the code does not replay this history: {failure}. Make the change behind temporal_bridge.workflow.version, or"
+        f"the code does not replay this history: {text}. Make the change behind temporal_bridge.workflow.version, or"
         " let such processes end on the old code",
         kind=INVALID,
     )
@@ -262,6 +283,11 @@ def command(
     """
     if bool(paths) == (address is not None):
         raise click.UsageError("give either files or directories of histories, or --address of a server")
+    if address is None and (query is not None or limit is not None):
+        raise click.UsageError("--query and --limit choose histories of a server: give its --address")
+    if not namespace:
+        raise click.UsageError("--namespace is empty: expected the namespace of the processes, such as default")
+    logging.getLogger("everproc.temporal").setLevel(logging.CRITICAL)  # what fails is said once, here
     sys.path.insert(0, "")
     try:
         if manifest is not None:

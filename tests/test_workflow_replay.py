@@ -32,6 +32,7 @@ from temporal_bridge.replay import Replayed, read_histories, replay
 from tests import workflow_offences
 from tests.bridging import Outside, outside
 from tests.eventually import eventually
+from tests.histories.record import RECORDINGS  # which imports the examples, too
 from tests.workflow_entries import (
     WORKER,
     echo,
@@ -40,8 +41,10 @@ from tests.workflow_entries import (
     parent_of,
     sleeps,
     ticks,
+    uses_everything,
     values,
     wf,
+    worker_pool,
 )
 from tests.workflow_offences import offences
 
@@ -269,6 +272,9 @@ async def test_w39_what_replays_the_same(here: Outside) -> None:
             await actors.spawn_monitored(ticks, 3),
             await actors.spawn_monitored(parent_of, "wf:returns", 1),
             await actors.spawn_monitored(exchange, await actors.spawn(echo), 3),
+            await actors.spawn_monitored(uses_everything),  # an activity, a local one, a version
+            await actors.spawn_monitored(worker_pool, 5),
+            await actors.spawner().with_message("go").spawn_monitored(values),  # uuid, random bytes, now
         ]
         for _ in pids:
             event = await actors.events().receive()
@@ -384,8 +390,13 @@ async def test_process_that_suspends_is_tried_again_until_the_code_is_mended(
 
 async def test_recorded_histories_replay() -> None:
     async with Portal("replay") as portal:
-        found = await replayed(portal, read_histories([HISTORIES]), Worker(WORKER, task_queue="q", run=False))
-    assert len(found) >= 1
+        workers = [
+            Worker(name, task_queue=name, run=False)
+            for name in (WORKER, "saga:worker", "http_orders:worker", "app:worker")
+        ]
+        histories = read_histories([HISTORIES])
+        found = await replayed(portal, histories, *workers)
+    assert len(found) == len(histories) >= len(RECORDINGS)
     assert {result.workflow_id: result.error for result in found if result.error is not None} == {}
 
 
@@ -409,7 +420,18 @@ async def test_replay_command_says_which_histories_fail(here: Outside, tmp_path:
     run = await trio.to_thread.run_sync(run_command, "--import", "tests.workflow_entries", str(tmp_path))
     assert run.returncode == 1
     assert "FAILED" in run.stdout
+    assert "history: [TMPRL1100] Nondeterminism error:" in run.stdout
+    assert "failure_info" not in run.stdout
     assert "1 of 2 histories replay" in run.stdout
+    assert run.stderr == ""
+
+
+def test_replay_command_says_which_entry_is_not_declared() -> None:
+    run = run_command(str(HISTORIES / "inbox.json.gz"))
+    assert run.returncode == 1
+    assert "its entry='wf:collect' is not declared here" in run.stdout
+    assert "--import" in run.stdout
+    assert run.stderr == ""
 
 
 async def test_replay_command_takes_the_histories_of_a_server(here: Outside, temporal_address: str) -> None:
@@ -438,6 +460,11 @@ async def test_replay_command_takes_the_histories_of_a_server(here: Outside, tem
         (("--import", "tests.no_such_module", "tests"), "cannot be imported"),
         (("--worker", "nonsense", "tests"), "ID=QUEUE"),
         ((__file__,), "is not a history"),
+        (("--query", "x", "tests/histories"), "give its --address"),
+        (("--address", "localhost:1", "--limit", "0"), "x>=1"),
+        (("--namespace", "", "tests/histories"), "expected the namespace"),
+        (("--address", "nonsense"), "host:port"),
+        (("--address", "localhost:1"), "no connection to Temporal"),
     ],
 )
 def test_replay_command_refuses_what_it_cannot_do(arguments: tuple[str, ...], expected: str) -> None:

@@ -12,7 +12,8 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
 import actors
-from actors import INVALID, PID, Error, Exit
+from actors import INVALID, PID, UNAVAILABLE, Error, Exit
+from temporal_bridge import EmbeddedServer, _embedded, _workflow_body
 from tests.bridging import Outside, outside
 from tests.eventually import eventually
 from tests.workflow_entries import (
@@ -25,13 +26,18 @@ from tests.workflow_entries import (
     keeps_attributes,
     keeps_everything,
     leaves_a_ticker,
+    send_and_wait,
+    send_to,
     sends_large,
+    should_but_cannot_upgrade,
     stubborn_turns,
     takes_all,
     takes_lengths,
     takes_turns,
+    too_large,
     turns_while_watched,
     upgrades_badly,
+    upgrades_when_it_should,
     upgrades_with_child,
     waits,
     wf,
@@ -280,6 +286,84 @@ async def test_message_that_is_too_large_is_refused_and_large_ones_do_not_add_up
     assert await result(here, pid) == [1_500_000] * 4
     with pytest.raises(Error, match="more than the"):
         await here.node.send(pid, "n", b"x" * 3_000_000)
+
+
+async def test_ten_thousand_messages_from_a_durable_process_to_another_and_to_a_local_one(
+    here: Outside,
+) -> None:
+    pid = await here.node.spawn(collect_numbers, 10_000)
+    sender = await here.node.spawn(send_and_wait, pid, 10_000)
+    assert sorted(await result(here, pid)) == list(range(10_000))
+    assert len(await here.history(sender)) < 100
+
+    async def body() -> list[Any]:
+        numbers = actors.listen("n")
+        await actors.spawn(send_and_wait, actors.self_pid(), 10_000)
+        return [await numbers.receive() for _ in range(10_000)]
+
+    assert sorted(await here.node.execute(body, on="trio")) == list(range(10_000))
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["result", "argument of a child", "argument of a function", "result of a function"],
+)
+async def test_what_is_larger_than_temporal_carries_ends_the_process_with_a_clear_error(
+    here: Outside, what: str
+) -> None:
+    with pytest.raises(Error, match=r"takes 3000\d\d\d bytes, more than the") as caught:
+        await here.node.execute(too_large, what)
+    assert caught.value.kind == INVALID
+
+
+async def test_reply_that_is_too_large_is_refused_and_another_can_be_given(here: Outside) -> None:
+    pid = await here.node.spawn(too_large, "reply")
+    assert await here.node.call(pid, "ask") == "it is too large"
+
+
+async def test_should_upgrade_after_many_signals_and_many_bytes(
+    here: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_workflow_body, "MANY_SIGNALS", 5)
+    pid = await here.node.spawn(upgrades_when_it_should)
+    for _ in range(17):
+        assert await here.node.send(pid, "n")
+    await here.node.send(pid, "stop")
+    assert await result(here, pid) in (3, 4)
+    monkeypatch.setattr(_workflow_body, "MANY_SIGNALS", 5000)
+    pid = await here.node.spawn(upgrades_when_it_should)
+    for _ in range(6):
+        assert await here.node.send(pid, "n", b"x" * 1_500_000)
+    await here.node.send(pid, "stop")
+    assert await result(here, pid) >= 2  # what is carried counts in the next run too
+
+
+async def test_should_upgrade_waits_for_children_that_would_not_survive_it(
+    here: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_workflow_body, "MANY_SIGNALS", 1)
+    pid = await here.node.spawn(should_but_cannot_upgrade)
+    await here.node.send(pid, "go")
+    assert await result(here, pid) == [False, True]
+
+
+async def test_run_that_has_taken_all_its_signals_is_a_clear_error_to_its_senders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(_embedded.DYNAMIC_CONFIG, "history.maximumSignalsPerExecution", "3")
+    async with (
+        EmbeddedServer(database=False) as server,
+        outside(server.address, wf, worker=WORKER, patience=60) as here,
+    ):
+        pid = await here.node.spawn(waits)
+        for _ in range(3):
+            assert await here.node.send(pid, "n")
+        with pytest.raises(Error, match=r"as many signals .*should_upgrade") as caught:
+            await here.node.send(pid, "n")
+        assert caught.value.kind == UNAVAILABLE
+        with pytest.raises(Error, match=r"as many signals .*should_upgrade") as caught:
+            await here.node.execute(send_to, pid)
+        assert caught.value.kind == UNAVAILABLE
 
 
 async def test_upgrade_with_more_than_a_new_run_can_be_given_goes_on_in_the_old_one(here: Outside) -> None:

@@ -574,6 +574,59 @@ async def sends_large(target: PID) -> list[Any]:
     return [refused, [await done.receive() for _ in range(4)]]
 
 
+@wf.function(worker=WORKER)
+async def makes_bytes(size: int) -> bytes:
+    return b"x" * size
+
+
+@wf.function(worker=WORKER)
+async def counts_bytes(data: bytes) -> int:
+    return len(data)
+
+
+@wf.process(worker=WORKER)
+async def too_large(what: str) -> Any:
+    """Lets one thing be larger than Temporal carries."""
+    data = b"x" * 3_000_000
+    if what == "result":
+        return data
+    if what == "argument of a child":
+        return await actors.execute(returns, data)
+    if what == "argument of a function":
+        return await actors.funcs.call(counts_bytes, data)
+    if what == "result of a function":
+        return await actors.funcs.call(makes_bytes, 3_000_000)
+    assert what == "reply"
+    question = await actors.listen("ask", messages=True).receive()
+    try:
+        return await actors.reply(question, data)
+    except Error:
+        await actors.reply(question, "it is too large")
+        raise
+
+
+@wf.process(worker=WORKER)
+async def upgrades_when_it_should(runs: int = 1) -> int:
+    """Takes messages, and upgrades in time; how many runs it took."""
+    async for message in actors.inbox():
+        if message.topic == "stop":
+            return runs
+        if workflow.should_upgrade():
+            await actors.upgrade(upgrades_when_it_should, runs + 1)
+    return 0
+
+
+@wf.process(worker=WORKER)
+async def should_but_cannot_upgrade() -> list[bool]:
+    """With a child that would end with it, and when that has ended."""
+    child = await actors.spawn(waits)
+    await actors.listen("go").receive()
+    before = workflow.should_upgrade()
+    await actors.send(child, "finish")
+    await next_exit()
+    return [before, workflow.should_upgrade()]
+
+
 @wf.process(worker=WORKER)
 async def takes_lengths(count: int) -> list[int]:
     numbers = actors.listen("n")

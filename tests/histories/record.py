@@ -1,4 +1,4 @@
-"""Records the histories that `test_recorded_histories_replay` replays: one of each kind of durable process.
+"""Records the histories that `test_recorded_histories_replay` replays: of each kind of durable process and example.
 
     python -m tests.histories.record            # those that are not there yet
     python -m tests.histories.record --again    # all of them
@@ -12,26 +12,38 @@ import argparse
 import gzip
 import sys
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import trio
 
 import actors
+import examples.saga.bookings  # noqa: F401 - declares the functions
 from actors import PID, Exit
-from temporal_bridge import EmbeddedServer
+from examples.http_orders.order import app as http_orders
+from examples.http_orders.order import order as http_order
+from examples.orders.process import app as orders
+from examples.orders.shop import create_database
+from examples.saga.trip import app as saga
+from examples.saga.trip import trip
+from temporal_bridge import EmbeddedServer, Worker
 from tests.bridging import Outside, outside
 from tests.workflow_entries import (
     WORKER,
+    answers_later,
     call_it,
     call_many,
     cleans_up,
     collect,
+    counts_cancels,
     echo,
     ends,
     exchange,
     fails,
     handlers,
+    keeps_everything,
     links,
     monitors,
     parent_of,
@@ -110,6 +122,16 @@ async def _answering(target: Callable[..., Awaitable[Any]]) -> PID:
     return pid
 
 
+NOWHERE = {"street": "Nowhere 1", "city": "Nowhere", "country": "XX"}
+ORDER: dict[str, Any] = {
+    "id": "1001",
+    "customer": "Amelie Hofmann",
+    "items": [{"sku": "TEA-EARL-100", "quantity": 2}],
+    "card": "tok_visa",
+    "shipping_address": {"street": "Lindenallee 14", "city": "Potsdam", "country": "DE"},
+    "wait": "20ms",
+}
+
 RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "inbox": lambda: _with_messages(collect, [3], ("a",), ("b", 1), ("c", 1, 2)),
     "select": lambda: _with_messages(two_topics, [], ("add", 1), ("take", 2), ("done",)),
@@ -140,7 +162,61 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "random": lambda: _with_messages(values, [], ("go",)),
     "upgrade": lambda: _with_messages(takes_turns, [3, []], *[("n", number) for number in range(4)]),
     "functions": lambda: _run(uses_everything),
+    "cancelled-three-times": lambda: _cancelled(3, counts_cancels, False, []),
+    "upgrade-carries-all": lambda: _upgrading(),
+    "upgrade-hands-a-call-on": lambda: _asking(answers_later, False),
+    "example-saga": lambda: _run(trip, {"id": 1}),
+    "example-saga-undone": lambda: _run(trip, {"id": 2, "fails_at": "car"}),
+    "example-http-order": lambda: _with_messages(http_order, [{"id": "1"}], ("pay",)),
+    "example-order": lambda: _ordering({**ORDER, "total": Decimal("25.80")}),
+    "example-order-approved": lambda: _ordering({**ORDER, "total": Decimal(600)}, "approve"),
+    "example-order-undone": lambda: _ordering({**ORDER, "total": Decimal(20), "shipping_address": NOWHERE}),
 }
+
+EXAMPLES = (
+    Worker("saga:worker", task_queue="saga", entries=[saga]),
+    Worker("http_orders:worker", task_queue="http_orders", entries=[http_orders]),
+    Worker("app:worker", task_queue="orders", entries=[orders]),
+)
+
+
+async def _cancelled(times: int, target: Callable[..., Awaitable[Any]], *args: Any) -> PID:
+    pid = await actors.spawn_monitored(target, *args)
+    for _ in range(times):
+        await actors.cancel(pid, "60s", "please")
+    await actors.events().receive()
+    return pid
+
+
+async def _upgrading() -> PID:
+    child, other = await actors.spawn(waits), await actors.spawn(waits)
+    pid = await actors.spawner(context={"tenant": "t-1"}).spawn_monitored(keeps_everything, child, other)
+    await actors.sleep("300ms")
+    await actors.send(pid, "topic", "for the listener")
+    await actors.send(child, "finish", 1)
+    await actors.terminate(other)
+    await actors.events().receive()
+    return pid
+
+
+async def _asking(target: Callable[..., Awaitable[Any]], *args: Any) -> PID:
+    pid = await actors.spawn_monitored(target, *args)
+    await actors.call(pid, "ask", "who?")
+    await actors.events().receive()
+    return pid
+
+
+async def _ordering(order: dict[str, Any], *messages: str) -> PID:
+    with TemporaryDirectory() as directory:
+        database = Path(directory) / "shop.db"
+        create_database(database)
+        spawner = actors.spawner(context={"database": str(database)})
+        pid = await spawner.spawn_monitored("app:order", order, actors.self_pid())
+        for message in messages:
+            await actors.sleep("200ms")
+            await actors.send(pid, message)
+        await actors.events().receive()
+    return pid
 
 
 async def _to_echo(target: Callable[..., Awaitable[Any]], arg: Any) -> PID:
@@ -166,7 +242,10 @@ async def _record(here: Outside, name: str, body: Callable[[], Awaitable[PID]]) 
 
 
 async def _main(again: bool) -> None:
-    async with EmbeddedServer(database=False) as server, outside(server.address, wf, worker=WORKER) as here:
+    async with (
+        EmbeddedServer(database=False) as server,
+        outside(server.address, wf, worker=WORKER, workers=EXAMPLES, patience=600) as here,
+    ):
         for name, body in RECORDINGS.items():
             if again or not (HERE / f"{name}.json.gz").exists():
                 with trio.fail_after(60):
