@@ -162,7 +162,9 @@ _NONDETERMINISM: Final = re.compile(r'message: "(?P<text>(?:[^"\\]|\\.)*)"')
 
 
 def _explained(failure: Exception) -> Error:
-    match = _NONDETERMINISM.search(str(failure))  # Temporal's core wraps it in the debug output of its own types
+    match = _NONDETERMINISM.search(
+        str(failure)
+    )  # Temporal's core wraps it in the debug output of its own types
     text = str(failure) if match is None else match["text"].replace('\\"', '"')
     error = Error(
         f"the code does not replay this history: {text}. Make the change behind temporal_bridge.workflow.version, or"
@@ -286,7 +288,9 @@ def command(
     if address is None and (query is not None or limit is not None):
         raise click.UsageError("--query and --limit choose histories of a server: give its --address")
     if not namespace:
-        raise click.UsageError("--namespace is empty: expected the namespace of the processes, such as default")
+        raise click.UsageError(
+            "--namespace is empty: expected the namespace of the processes, such as default"
+        )
     logging.getLogger("everproc.temporal").setLevel(logging.CRITICAL)  # what fails is said once, here
     sys.path.insert(0, "")
     try:
