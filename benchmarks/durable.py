@@ -1,4 +1,4 @@
-"""Durable processes next to Temporal's own SDK on the same server (P11 to P14, P16)."""
+"""Durable processes next to Temporal's own SDK on the same server (P11 to P16)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import trio
 import actors
 from benchmarks import durable_raw as raw
 from benchmarks._harness import Figure, Peer, rate
-from benchmarks.durable_processes import WORKER, asking, bench, counting, same, waiting
+from benchmarks.durable_processes import WORKER, Adding, asking, bench, counting, same, waiting
+from supervision import call, start_server
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
 
 AT_ONCE = 50
@@ -131,6 +132,26 @@ def latency(n: int, seconds: float) -> float:
 
 def raw_latency(n: int, seconds: float) -> float:
     return 1000 / rate(lambda count: raw.signals(count, 1), seconds, 100)
+
+
+def calls(n: int, seconds: float) -> float:
+    """Milliseconds of one call of a durable `Server`, one after the other."""
+
+    def run(count: int) -> float:
+        async def measure() -> float:
+            target = await start_server(Adding)
+            start = perf_counter()
+            for number in range(count):
+                await call(target, Adding.add, number)
+            return perf_counter() - start
+
+        return measured(measure)
+
+    return 1000 / rate(run, seconds, 50)
+
+
+def raw_updates(n: int, seconds: float) -> float:
+    return 1000 / rate(raw.updates, seconds, 50)
 
 
 # Life
@@ -285,6 +306,15 @@ FIGURES = (
         less=True,
         first=1,
         aim=1,
+        around=server,
+    ),
+    Figure(
+        "P15",
+        "call of a durable Server",
+        "ms",
+        calls,
+        (Peer("P15", "SDK execute_update", raw_updates, 1.3, 1.05),),
+        less=True,
         around=server,
     ),
     Figure(

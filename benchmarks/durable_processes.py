@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import actors
+from supervision import Server, handle_call
 
 bench = actors.Namespace("bench")
 
@@ -44,3 +45,16 @@ async def asking(local: actors.PID, count: int, at_once: int) -> None:
 async def waiting() -> None:
     """Waits for a message for ever."""
     await actors.inbox().receive()
+
+
+@bench.process(worker=WORKER)
+class Adding(Server):
+    """Adds numbers."""
+
+    def init(self) -> None:
+        self.sum = 0
+
+    @handle_call
+    def add(self, number: int) -> int:
+        self.sum += number
+        return self.sum

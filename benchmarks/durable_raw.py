@@ -46,6 +46,23 @@ class Same:
         return value
 
 
+@workflow.defn
+class Adding:
+    """Adds numbers, until it is ended."""
+
+    def __init__(self) -> None:
+        self.sum = 0
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.update
+    def add(self, number: int) -> int:
+        self.sum += number
+        return self.sum
+
+
 @activity.defn
 async def echo(value: int) -> int:
     """Returns its argument."""
@@ -69,7 +86,9 @@ def measured(measure: Callable[[Client, str], Awaitable[float]]) -> float:
     async def main() -> float:
         client = await Client.connect(os.environ[ADDRESS])
         queue = f"raw-{uuid.uuid4()}"
-        async with Worker(client, task_queue=queue, workflows=[Counting, Same, Asking], activities=[echo]):
+        async with Worker(
+            client, task_queue=queue, workflows=[Counting, Same, Asking, Adding], activities=[echo]
+        ):
             return await measure(client, queue)
 
     try:
@@ -120,6 +139,19 @@ def local_activities(count: int) -> float:
     async def measure(client: Client, queue: str) -> float:
         start = time.perf_counter()
         await client.execute_workflow(Asking.run, count, id=str(uuid.uuid4()), task_queue=queue)
+        return time.perf_counter() - start
+
+    return measured(measure)
+
+
+def updates(count: int) -> float:
+    """Seconds for so many updates of one workflow, one after the other."""
+
+    async def measure(client: Client, queue: str) -> float:
+        handle = await client.start_workflow(Adding.run, id=str(uuid.uuid4()), task_queue=queue)
+        start = time.perf_counter()
+        for number in range(count):
+            await handle.execute_update(Adding.add, number)
         return time.perf_counter() - start
 
     return measured(measure)
