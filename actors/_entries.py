@@ -154,8 +154,9 @@ class Namespace:
                 accepts=getattr(function, _ACCEPTS, None),
             )
             self.add(entry)
-            if isinstance(function, type):
-                setattr(function, _MARK, entry)
+            target: object = function
+            if isinstance(target, type):
+                setattr(target, _MARK, entry)
             return function
 
         return declare if function is None else declare(function)

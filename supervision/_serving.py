@@ -377,10 +377,8 @@ class Serving:
     async def _run(self, name: str, payload: Any) -> Any:
         """Call a method with what `call` or `cast` sent, or with the plain payload of a message."""
         method = getattr(self.server, name)
-        if type(payload) is Arguments:
-            args, named = payload.args, payload.named
-        else:
-            args, named = arguments_of(payload), {}
+        given = payload if type(payload) is Arguments else Arguments(arguments_of(payload), {})
+        args, named = given.args, given.named
         try:
             value = method(*args, **named)
             return await value if inspect.iscoroutine(value) else value

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import trio
 from temporalio.client import (
     WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
@@ -35,6 +36,9 @@ _BY_MESSAGE: Final = (
     RPCStatusCode.UNIMPLEMENTED,
 )
 """Refusals of an update that say nothing against a signal."""
+
+
+_Start = Callable[..., Awaitable[WorkflowUpdateHandle[Any]]]
 
 
 class _UnderWay(NamedTuple):
@@ -129,11 +133,12 @@ class UpdateCalls:
     async def _update(self, call: _UnderWay, item: Item) -> tuple[Any, str | None]:
         """On the asyncio side: what the update returned, or why not, and the run that took it if one did."""
         wire.outgoing.set(wire.to_header({"from": item.sender, "call": item.call, "cause": item.cause}))
-        target = self._clients.handle(call.target)
+        handle = self._clients.handle(call.target)
+        start = cast("_Start", handle.start_update)  # pyright: ignore[reportUnknownMemberType] - of many forms
         run_id: str | None = None
         while True:
             try:
-                update = await target.start_update(
+                update = await start(
                     item.topic, args=item.values, id=call.key, wait_for_stage=WorkflowUpdateStage.COMPLETED
                 )
                 run_id = update.workflow_run_id

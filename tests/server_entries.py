@@ -19,6 +19,8 @@ from supervision import (
     StateEvent,
     StateMachine,
     TimedOut,
+    call,
+    cast,
     handle_call,
     handle_cast,
     handle_info,
@@ -173,10 +175,13 @@ class Door(StateMachine):
 
 @servers.process(worker=WORKER)
 async def calls_a_server(pid: actors.PID, count: int) -> list[int]:
-    from supervision import call, cast
-
     found = []
     for _ in range(count):
         await cast(pid, Counter.add, 1)
         found.append(await call(pid, Counter.increment, 1))
     return found
+
+
+@servers.process(worker=WORKER)
+async def asks_by_key(key: str, count: int) -> list[int]:
+    return [await call(Counter.at(key), Counter.increment, 1, timeout="20s") for _ in range(count)]
