@@ -41,6 +41,7 @@ from actors._api import (
     uuid4,
 )
 from actors._channel import Channel, Picked, Queue, Sending, select
+from actors._cluster import Cluster
 from actors._context import current_context
 from actors._dead_letters import DeadLetter
 from actors._description import Description, Statistics
@@ -105,6 +106,7 @@ from actors._node import Node, run
 from actors._pid import PID, Dest
 from actors._portable import portable, portable_class, portable_name
 from actors._process import Options, Process, running_process
+from actors._registry import Registry
 from actors._relations import exit_sink, gone
 from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
 from actors._spawner import Spawner
@@ -203,6 +205,7 @@ __all__ += [
     "Behaviour",
     "CallOptions",
     "Caller",
+    "Cluster",
     "Description",
     "Entry",
     "FunctionCall",
@@ -217,6 +220,7 @@ __all__ += [
     "Parking",
     "Process",
     "Queue",
+    "Registry",
     "ReplyTo",
     "RetryPolicy",
     "Scheduler",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors import _relations as relations
@@ -29,12 +30,12 @@ _Answer = list[Any] | _Late | Exit | Error
 class Calls:
     """The calls that processes of one kernel make, and code outside any process through it.
 
-    Invariant: a call is in `_waiting` exactly while its caller waits, so that a late reply finds nobody.
+    Invariant: a call is in `_waiting` exactly while somebody takes answers to it, so that a late one finds nobody.
     """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._waiting: dict[int, Queue[_Answer]] = {}
+        self._waiting: dict[int, Callable[[list[Any] | Error], None]] = {}
 
     async def make(
         self, clock: Scheduler, sender: PID | None, dest: Dest, topic: str, payload: Any, timeout: float
@@ -53,7 +54,7 @@ class Calls:
         number = kernel.next_number()
         here = sender or kernel.pid
         ref = MonitorRef(here, kernel.next_number())
-        self._waiting[number] = answers
+        self.expect(number, answers.put)
         timer = clock.call_later(timeout, lambda: answers.put(_Late(timeout)))
         try:
             message = make_message(topic, payload, sender, ReplyTo(here, number))
@@ -65,7 +66,7 @@ class Calls:
                     raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
             answer = await answers.receive()
         finally:
-            del self._waiting[number]
+            self.forget(number)
             timer.cancel()
             if local is None:
                 kernel.unwatch(pid, ref)
@@ -82,19 +83,27 @@ class Calls:
         """How many calls wait for their answer."""
         return len(self._waiting)
 
+    def expect(self, call: int, take: Callable[[list[Any] | Error], None]) -> None:
+        """Have `take` called with each answer to a call, in a list, or the error of its way, until `forget`."""
+        self._waiting[call] = take
+
+    def forget(self, call: int) -> None:
+        """Take no more answers to a call; fine when it was done before."""
+        self._waiting.pop(call, None)
+
     def answer(self, call: int, payload: Any) -> bool:
         """A reply has come; it vanishes when its call is over."""
-        answers = self._waiting.get(call)
-        if answers is None:
+        take = self._waiting.get(call)
+        if take is None:
             return False
-        answers.put([payload])
+        take([payload])
         return True
 
     def fail(self, call: int, error: Error) -> None:
         """A call was refused, or could not be brought to its target."""
-        answers = self._waiting.get(call)
-        if answers is not None:
-            answers.put(error)
+        take = self._waiting.get(call)
+        if take is not None:
+            take(error)
 
 
 class TracedCalls(Calls):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import attrs
 
@@ -20,6 +20,13 @@ class GroupChange:
     change: Literal["joined", "left"]
     group: str
     pid: PID
+
+
+class Watcher(Protocol):
+    """Who is told of the changes of a group."""
+
+    def put(self, change: GroupChange, /) -> None:
+        """Take a change; does not wait."""
 
 
 class Changes(Filled[GroupChange]):
@@ -50,12 +57,15 @@ class Groups:
     def __init__(self) -> None:
         self._members: dict[str, dict[PID, int]] = {}
         self._groups_of: dict[PID, set[str]] = {}
-        self._watchers: dict[str, dict[Changes, None]] = {}
+        self._watchers: dict[str, dict[Watcher, None]] = {}
+        self.joins = 0
+        """How many joins there are that nothing has undone."""
 
     def join(self, group: str, pid: PID) -> None:
         """Put `pid` in, once more if it is in already."""
         members = self._members.setdefault(group, {})
         members[pid] = members.get(pid, 0) + 1
+        self.joins += 1
         self._groups_of.setdefault(pid, set()).add(group)
         self._tell(GroupChange("joined", group, pid))
 
@@ -69,15 +79,17 @@ class Groups:
         if not count:
             raise Error(f"process {pid} is not in group={group!r}", kind=NOT_FOUND)
         self._set(group, pid, count - 1)
+        self.joins -= 1
         self._tell(GroupChange("left", group, pid))
 
     def forget(self, pid: PID) -> None:
         """Undo all joins of a process that has ended."""
         if not self._groups_of:
             return
-        for group in sorted(self._groups_of.get(pid, ())):
+        for group in self.joined(pid):
             count = self._members[group][pid]
             self._set(group, pid, 0)
+            self.joins -= count
             for _ in range(count):
                 self._tell(GroupChange("left", group, pid))
 
@@ -89,10 +101,25 @@ class Groups:
         """The groups that a process is in, and how often."""
         return {group: self._members[group][pid] for group in sorted(self._groups_of.get(pid, ()))}
 
+    def names(self) -> list[str]:
+        """The groups that have members."""
+        return list(self._members)
+
+    def tell_to(self, group: str, watcher: Watcher) -> None:
+        """Tell of every change from now on."""
+        self._watchers.setdefault(group, {})[watcher] = None
+
+    def tell_no_more(self, group: str, watcher: Watcher) -> None:
+        """Undo `tell_to`; fine when it was done before."""
+        watchers = self._watchers.get(group, {})
+        watchers.pop(watcher, None)
+        if not watchers:
+            self._watchers.pop(group, None)
+
     def watch(self, group: str, owner: Process | None = None) -> tuple[list[PID], Changes]:
         """The members now, and a channel of every change from now on, until it is closed or its owner has ended."""
         changes = Changes(lambda: self._unwatch(group, changes, owner))
-        self._watchers.setdefault(group, {})[changes] = None
+        self.tell_to(group, changes)
         if owner is not None:
             owner.own(changes)
         return self.members(group), changes
@@ -100,10 +127,7 @@ class Groups:
     def _unwatch(self, group: str, changes: Changes, owner: Process | None) -> None:
         if owner is not None:
             owner.disown(changes)
-        watchers = self._watchers.get(group, {})
-        watchers.pop(changes, None)
-        if not watchers:
-            self._watchers.pop(group, None)
+        self.tell_no_more(group, changes)
 
     def _set(self, group: str, pid: PID, count: int) -> None:
         members = self._members[group]
@@ -119,5 +143,5 @@ class Groups:
             del self._groups_of[pid]
 
     def _tell(self, change: GroupChange) -> None:
-        for watcher in self._watchers.get(change.group, ()):
+        for watcher in list(self._watchers.get(change.group, ())):
             watcher.put(change)

@@ -9,6 +9,7 @@ from typing import Any
 from actors import _relations as relations
 from actors._calls import Calls, TracedCalls
 from actors._cancel import force_end, request_stop
+from actors._cluster import Cluster
 from actors._crash_report import crash_report
 from actors._dead_letters import DeadLetters
 from actors._description import Description, Statistics, describe_process
@@ -40,10 +41,10 @@ class Kernel:
 
     Local processes run on `schedulers`, by the name that `on=` gives; `spawners` start those that run elsewhere, by
     that name too. PIDs that are not in the table are answered for by `routes`, by their host; those of the
-    `neighbours`, the nodes of the same program, by these; local ones of other programs by `elsewhere`.
-    `monitors_children` has every spawn monitored. `counters` are counted up by whoever has something to count,
-    `gauges` are asked for how much there is of something, and `expositions` for figures in Prometheus' text; that is
-    None while nobody wants them.
+    `neighbours`, the nodes of the same program, by these; local ones of other programs by `elsewhere`. `cluster` has
+    the names and groups that programs share. `monitors_children` has every spawn monitored. `counters` are counted up
+    by whoever has something to count, `gauges` are asked for how much there is of something, and `expositions` for
+    figures in Prometheus' text; that is None while nobody wants them.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Kernel:
         self.elsewhere: Host | None = None
         self.functions: FunctionHost | None = None
         self.neighbours: MutableMapping[str, Kernel] = {} if neighbours is None else neighbours
+        self.cluster: Cluster | None = None
         self.names = Names()
         self.groups = Groups()
         self.calls = Calls(self)
@@ -211,14 +213,20 @@ class Kernel:
 
     async def send(self, dest: Dest, message: Message) -> bool:
         """Deliver a message, wherever its destination is; False when it is known not to exist."""
+        taken = await self.transmit(dest, message)
+        if not taken:
+            target = self.find(dest)
+            if not isinstance(target, Process):  # that mailbox has counted it
+                self.dead_letters.add(target, message)
+        return taken
+
+    async def transmit(self, dest: Dest, message: Message) -> bool:
+        """As `send`, for a message that does not count as a dead letter when it is not taken elsewhere."""
         target = self.find(dest)
         if isinstance(target, Process):
             return target.kernel.deliver(target, message)
         host = self.route(target)
-        taken = host is not None and await host.send(target, message)
-        if not taken:
-            self.dead_letters.add(target, message)
-        return taken
+        return host is not None and await host.send(target, message)
 
     async def call(
         self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
@@ -411,7 +419,9 @@ class Kernel:
         self._accepted += process.mailbox.accepted
         if reason == "error":
             crash_report(process, reason, result)
-        if process.watchers is not None or process.links is not None:
+        if self.cluster is not None and self.cluster.holds(process.pid):
+            self.cluster.release(process, lambda: relations.tell_of_death(process, reason, result))
+        elif process.watchers is not None or process.links is not None:
             relations.tell_of_death(process, reason, result)
         monitors, process.monitors = process.monitors, None
         if monitors is not None:

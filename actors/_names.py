@@ -19,6 +19,15 @@ def check_name(name: str) -> None:
         raise invalid("name", name, "a non-empty string")
 
 
+def taken(name: str, holder: PID) -> Error:
+    """The error of who asks for a name that another has."""
+    return Error(
+        f"name={name!r} belongs to {holder}: unregister it there, or choose another name",
+        kind=ALREADY_EXISTS,
+        details={"name": name, "pid": str(holder)},
+    )
+
+
 class Names:
     """Who has which name.
 
@@ -48,11 +57,7 @@ class Names:
         check_name(name)
         holder = self._holders.setdefault(name, process)
         if holder is not process:
-            raise Error(
-                f"name={name!r} belongs to {holder.pid}: unregister it there, or choose another name",
-                kind=ALREADY_EXISTS,
-                details={"name": name, "pid": str(holder.pid)},
-            )
+            raise taken(name, holder.pid)
         if process.names is None:
             process.names = set()
         process.names.add(name)

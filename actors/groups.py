@@ -1,6 +1,8 @@
 """Process groups: `await actors.groups.join("workers")`, and a message to all of them (OTP's pg, semantics 33).
 
-A process that joins twice is in twice; leaving undoes one join; death undoes all.
+A process that joins twice is in twice; leaving undoes one join; death undoes all. With `scope="cluster"` a group has
+members in all programs with a bridge to one namespace, and durable ones. Then each of these raises `Error` with kind
+UNAVAILABLE when the cluster is out of reach.
 """
 
 from __future__ import annotations
@@ -8,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from actors._channel import Channel
+from actors._cluster import cluster_of, in_cluster
 from actors._errors import invalid
-from actors._groups import GroupChange, Groups
+from actors._groups import GroupChange
 from actors._message import Message, check_topic, payload_of
 from actors._pid import PID
 from actors._process import Process, take_turn
@@ -18,9 +21,16 @@ __all__ = ["broadcast", "join", "leave", "members", "monitor"]
 
 
 async def join(group: str, scope: str = "node") -> None:
-    """Put the running process in a group; the group comes to be with its first member."""
-    process, groups = await _here(group, scope)
-    groups.join(group, process.pid)
+    """Put the running process in a group; the group comes to be with its first member.
+
+    Raises:
+        Error: kind RATE_LIMITED, when there are too many members in the groups of a cluster.
+    """
+    process, cluster = await _here(group, scope)
+    if cluster:
+        await cluster_of(process).gain(process, "join", group)
+    else:
+        process.kernel.groups.join(group, process.pid)
 
 
 async def leave(group: str, scope: str = "node") -> None:
@@ -29,22 +39,24 @@ async def leave(group: str, scope: str = "node") -> None:
     Raises:
         Error: kind NOT_FOUND, when it is not in.
     """
-    process, groups = await _here(group, scope)
-    groups.leave(group, process.pid)
+    process, cluster = await _here(group, scope)
+    if cluster:
+        await cluster_of(process).ask(process, "leave", group)
+    else:
+        process.kernel.groups.leave(group, process.pid)
 
 
 async def members(group: str, scope: str = "node") -> list[PID]:
     """The members in order of joining, each as often as it joined; an empty list when there is no such group."""
-    _, groups = await _here(group, scope)
-    return groups.members(group)
+    return await _members(*await _here(group, scope), group)
 
 
 async def broadcast(group: str, topic: str, *payload: Any, scope: str = "node") -> int:
     """Send a message to each member, once however often it joined; how many took it."""
-    process, groups = await _here(group, scope)
+    process, cluster = await _here(group, scope)
     check_topic(topic)
     taken = 0
-    for pid in dict.fromkeys(groups.members(group)):
+    for pid in dict.fromkeys(await _members(process, cluster, group)):
         await take_turn()
         taken += await process.kernel.send(pid, Message(topic, payload_of(payload), process.pid))
     return taken
@@ -55,16 +67,23 @@ async def monitor(group: str, scope: str = "node") -> tuple[list[PID], Channel[G
 
         members, changes = await actors.groups.monitor("workers")
 
-    Close the channel to end it.
+    Close the channel to end it. It does not outlive an upgrade of a durable process: monitor again.
     """
-    process, groups = await _here(group, scope)
-    return groups.watch(group, process)
+    process, cluster = await _here(group, scope)
+    if cluster:
+        return await cluster_of(process).watch(process, group)
+    return process.kernel.groups.watch(group, process)
 
 
-async def _here(group: str, scope: str) -> tuple[Process, Groups]:
+async def _members(process: Process, cluster: bool, group: str) -> list[PID]:
+    if not cluster:
+        return process.kernel.groups.members(group)
+    found: list[PID] = await cluster_of(process).ask(process, "members", group)
+    return found
+
+
+async def _here(group: str, scope: str) -> tuple[Process, bool]:
     if not isinstance(group, str) or not group:
         raise invalid("group", group, "a non-empty string")
-    if not isinstance(scope, str) or scope != "node":
-        raise invalid("scope", scope, '"node"')
-    process = await take_turn()
-    return process, process.kernel.groups
+    cluster = in_cluster(scope)
+    return await take_turn(), cluster

@@ -1,14 +1,21 @@
 """Registered names of processes: `await actors.names.register("counter")`, then `actors.send("counter", ...)`.
 
-A name belongs to one live process and is free again before anyone learns of its death (semantics 4, 32).
+A name belongs to one live process and is free again before anyone learns of its death (semantics 4, 32). With
+`scope="cluster"` all programs with a bridge to one namespace share it, and so do durable processes:
+
+    await actors.names.register("counter", scope="cluster")
+    pid = await actors.names.lookup("counter", scope="cluster")  # anywhere
+
+A string as a destination is a name of the node; those of the cluster are looked up like this.
 """
 
 from __future__ import annotations
 
-from actors._errors import NOT_FOUND, Error, invalid
-from actors._names import Names, check_name
+from actors._cluster import cluster_of, in_cluster
+from actors._errors import NOT_FOUND, Error
+from actors._names import check_name, taken
 from actors._pid import PID
-from actors._process import Process, take_turn
+from actors._process import take_turn
 
 __all__ = ["lookup", "register", "unregister"]
 
@@ -17,32 +24,50 @@ async def register(name: str, scope: str = "node") -> None:
     """Give the running process a name. A process may have several; the same name again is fine.
 
     Raises:
-        Error: kind ALREADY_EXISTS with the holder's PID in `details["pid"]`, or INVALID for what is no name.
+        Error: kind ALREADY_EXISTS with the holder's PID in `details["pid"]`, or INVALID for what is no name. For the
+            cluster also UNAVAILABLE, when it is out of reach (it may have the name then: register again), and
+            RATE_LIMITED, when there are too many.
     """
+    check_name(name)
+    cluster = in_cluster(scope)
     process = await take_turn()
-    _names(process, scope).register(name, process)
+    if not cluster:
+        process.kernel.names.register(name, process)
+        return
+    holder = await cluster_of(process).gain(process, "register", name)
+    if holder != process.pid:
+        raise taken(name, holder)
 
 
 async def lookup(name: str, scope: str = "node") -> PID:
     """The PID that has the name.
 
     Raises:
-        Error: kind NOT_FOUND, when nobody has it.
+        Error: kind NOT_FOUND, when nobody has it; UNAVAILABLE, when the cluster is out of reach.
     """
     check_name(name)
-    pid = _names(await take_turn(), scope).get(name)
+    cluster = in_cluster(scope)
+    process = await take_turn()
+    if cluster:
+        pid: PID | None = await cluster_of(process).ask(process, "lookup", name)
+    else:
+        pid = process.kernel.names.get(name)
     if pid is None:
-        raise Error(f"name={name!r} is not registered on this node", kind=NOT_FOUND, details={"name": name})
+        where = "in the cluster" if cluster else "on this node"
+        raise Error(f"name={name!r} is not registered {where}", kind=NOT_FOUND, details={"name": name})
     return pid
 
 
 async def unregister(name: str, scope: str = "node") -> bool:
-    """Free a name, whoever has it; False when nobody has."""
+    """Free a name, whoever has it; False when nobody has.
+
+    Raises:
+        Error: kind UNAVAILABLE, when the cluster is out of reach.
+    """
     check_name(name)
-    return _names(await take_turn(), scope).unregister(name)
-
-
-def _names(process: Process, scope: str) -> Names:
-    if not isinstance(scope, str) or scope != "node":
-        raise invalid("scope", scope, '"node"')
-    return process.kernel.names
+    cluster = in_cluster(scope)
+    process = await take_turn()
+    if not cluster:
+        return process.kernel.names.unregister(name)
+    freed: bool = await cluster_of(process).ask(process, "unregister", name)
+    return freed

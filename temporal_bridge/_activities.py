@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import attrs
 from temporalio import activity
 
 from actors import (
+    NOT_FOUND,
     PID,
+    Description,
+    Error,
     Exit,
     Kernel,
     MonitorRef,
@@ -20,6 +27,7 @@ from actors import (
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._callers import Answer, Delivery
+from temporal_bridge._converter import payload_size
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
@@ -27,7 +35,20 @@ from temporal_bridge._receive import receive
 from temporal_bridge._remote_monitors import RemoteMonitors
 from temporal_bridge._wire import DURABLE, Item, Mark, Received
 
+log = logging.getLogger("everproc.bridge")
+
 _HEARTBEAT = 1.0
+
+
+class _Arrivals:
+    """What has come to one node, by whichever bridge of its program it came."""
+
+    def __init__(self) -> None:
+        self.received = Received()
+        self.monitors = RemoteMonitors()
+
+
+_arrivals: WeakKeyDictionary[Kernel, _Arrivals] = WeakKeyDictionary()
 
 
 class Activities:
@@ -38,12 +59,10 @@ class Activities:
         self._portal = portal
         self._host = host
         self._nodes = nodes
-        self._received = Received()
-        self._monitors = RemoteMonitors(host)
 
     def for_node(self) -> list[Callable[..., Any]]:
         """What the node's own task queue serves."""
-        return [self.deliver, self.watch, self.lease]
+        return [self.deliver, self.lease, self.look]
 
     def for_worker(self) -> list[Callable[..., Any]]:
         """What the task queue of a worker serves."""
@@ -71,29 +90,42 @@ class Activities:
         )
 
     async def _deliver(self, kernel: Kernel, mark: Mark, items: list[Item], seen: int) -> list[bool | Answer]:
+        arrivals = _arrivals.setdefault(kernel, _Arrivals())
         host = kernel.routes.get(DURABLE)  # the node's own: its processes answer by it
         callers = host.callers if isinstance(host, TemporalHost) else self._host.callers
         delivery = Delivery(seen)
         calls = [wire.call_of(item) for item in items]
         taken: list[bool] = []
-        for item, call, new in zip(items, calls, self._received.fresh(mark, items), strict=True):
+        for item, call, new in zip(items, calls, arrivals.received.fresh(mark, items), strict=True):
             if new and call is not None:
                 await callers.begin(call, PID.parse(item.target or ""), delivery)
-            taken.append(not new or await self._receive(kernel, item))
+            taken.append(not new or await self._receive(kernel, arrivals.monitors, item))
             if call is not None and not taken[-1]:
                 callers.refused(call, item.topic)
         return await callers.answers(delivery, calls, taken)
 
-    async def _receive(self, kernel: Kernel, item: Item) -> bool:
-        assert item.target is not None
-        target = PID.parse(item.target)
-        if item.topic in (wire.MONITOR, wire.UNMONITOR):
-            by, number = PID.parse(item.values[0]), item.values[1]
-            if item.topic == wire.MONITOR:
-                await self._monitors.add(kernel, target, by, number)
-            else:
-                self._monitors.remove(kernel, target, by, number)
-                self._host.callers.forget(wire.Call(by, number))
+    async def _receive(self, kernel: Kernel, monitors: RemoteMonitors, item: Item) -> bool:
+        """Take one item in. Whatever is wrong with it, the others of its batch are not to be lost for it."""
+        try:
+            return await self._take(kernel, monitors, item)
+        except Exception as error:  # noqa: BLE001 - see above
+            log.warning("%r to %s of node %s was dropped: %r", item.topic, item.target, kernel.name, error)
+            return False
+
+    async def _take(self, kernel: Kernel, monitors: RemoteMonitors, item: Item) -> bool:
+        target = PID.parse(item.target or "")
+        if item.topic == wire.MONITOR:
+            by, number = item.values
+            await monitors.add(kernel, target, PID.parse(by), number)
+            return True
+        if item.topic == wire.UNMONITOR:
+            by, number = item.values
+            monitors.remove(kernel, target, PID.parse(by), number)
+            self._host.callers.forget(wire.Call(PID.parse(by), number))
+            return True
+        if item.topic == wire.EXIT:
+            _, number, reason, result = item.values
+            self._nodes.receive_exit(number, reason, result)
             return True
         taken = receive(kernel, target, item)
         if item.topic == wire.LINK and taken:
@@ -101,7 +133,7 @@ class Activities:
             if by.host == DURABLE:
                 self._host.watch_link(by, target)
             elif not isinstance(kernel.find(by), Process):
-                await self._nodes.watch_link(by, target)
+                self._nodes.hold_link(by, target)
         return taken
 
     def _kernel_of(self, node: str) -> Kernel | None:
@@ -121,10 +153,26 @@ class Activities:
         event = waiting.result()
         return event.reason, event.result
 
+    @activity.defn(name=wire.LOOK)
+    async def look(self, text: str) -> list[Description]:
+        """What can be seen of a process, without a context that cannot travel; nothing when there is none."""
+        try:
+            found = await self._portal.in_trio(self._kernel.describe, PID.parse(text))
+        except Error as error:
+            if error.kind != NOT_FOUND:
+                raise
+            return []
+        try:
+            payload_size(self._client.data_converter.payload_converter, [found], "the description")
+        except Error:
+            return [attrs.evolve(found, context={})]
+        return [found]
+
     @activity.defn(name=wire.LEASE)
-    async def lease(self, node: str) -> None:
-        """Tell that this node is alive, for as long as it is."""
-        while True:
+    async def lease(self, node: str, term: float | None = None) -> None:
+        """Tell that this node is alive, for as long as it is, or for a number of seconds."""
+        ends = asyncio.get_running_loop().time() + (math.inf if term is None else term)
+        while asyncio.get_running_loop().time() < ends:
             activity.heartbeat()
             await asyncio.sleep(_HEARTBEAT)
 

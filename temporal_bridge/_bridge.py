@@ -19,9 +19,10 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
 )
 
-from actors import CONFLICT, Duration, Error, Kernel, Node, invalid
+from actors import CONFLICT, Cluster, Duration, Error, Kernel, Node, invalid
 from temporal_bridge._activities import Activities
 from temporal_bridge._clients import Clients
+from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._connection import TemporalClient, connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._determinism_lint import report_offences
@@ -133,6 +134,8 @@ class TemporalBridge:
                 await portal.call(_node_worker, client, kernel, activities),
                 *[await portal.call(_worker, client, served, activities) for served in functions],
                 *[await portal.call(_watch_worker, client, worker.task_queue, activities) for worker in here],
+                await portal.call(_registry_worker, client, activities),
+                await portal.call(_watch_worker, client, REGISTRY, activities),
             ]
             self._attach(kernel, host, nodes)
             if metrics is not None and kernel.expositions is not None:
@@ -161,7 +164,7 @@ class TemporalBridge:
                         served.stop()
                     for worker in running:
                         await portal.call(worker.shutdown)
-                    await nodes.drain()
+                    await nodes.close()
                     await host.close()
                     self._detach(kernel)
                 nursery.cancel_scope.cancel()
@@ -206,12 +209,15 @@ class TemporalBridge:
         kernel.routes[DURABLE] = host
         kernel.elsewhere = nodes
         kernel.gauges["outbox_messages"] = lambda: host.waiting() + nodes.waiting()
+        start = host.spawner(REGISTRY)
+        kernel.cluster = Cluster(kernel, registry_of(self.namespace), lambda: start(start_registry()))
         for worker in self._workers:
             kernel.spawners[worker.id] = host.spawner(worker.task_queue)
 
     def _detach(self, kernel: Kernel) -> None:
         kernel.elsewhere = None
         del kernel.gauges["outbox_messages"]
+        kernel.cluster = None
         for worker in self._workers:
             kernel.spawners.pop(worker.id, None)
 
@@ -239,8 +245,24 @@ async def _watch_worker(client: Client, task_queue: str, activities: Activities)
     return temporalio.worker.Worker(
         client,
         task_queue=watch_queue(task_queue),
-        activities=[activities.watch],
+        activities=[activities.watch, activities.look],
         max_concurrent_activities=10_000,
+    )
+
+
+async def _registry_worker(client: Client, activities: Activities) -> temporalio.worker.Worker:
+    """Serves the process that keeps the names and groups of the cluster: each bridge does, so that one is there."""
+    return temporalio.worker.Worker(
+        client,
+        task_queue=REGISTRY,
+        workflows=[DurableProcess],
+        activities=activities.for_worker(),
+        workflow_runner=workflow_runner(sandbox=False),
+        max_cached_workflows=1,
+        max_concurrent_workflow_task_polls=2,
+        max_concurrent_activity_task_polls=1,
+        # A worker that is gone is missed after that time; the others wait for what it has in its cache.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
     )
 
 

@@ -38,7 +38,7 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
-from temporal_bridge._rpc import ask, ask_about
+from temporal_bridge._rpc import ask, ask_about, through_trio
 from temporal_bridge._signals import send_signal
 from temporal_bridge._starting import Starting
 from temporal_bridge._update_calls import UpdateCalls
@@ -91,7 +91,7 @@ class TemporalHost:
         """What `on=` a worker with this task queue means."""
 
         async def spawn(request: SpawnRequest) -> PID:
-            return await self._spawn(task_queue, request)
+            return await through_trio(self._spawn, task_queue, request)
 
         return spawn
 
@@ -251,14 +251,8 @@ class TemporalHost:
 
     def bring_exit(self, target: PID, item: Item) -> None:
         """Tell a durable process of an end here, after what was sent to it before. Does not wait."""
-        if self.closed:
-            return
-        try:
-            size = payload_size(self._converter, item.values, "the result")
-        except Error as error:  # the watcher is told so (semantics 5)
-            item = item._replace(values=[*item.values[:3], Result(error=error)])
-            size = 1000
-        self._outbox(target).post(item, size)
+        if not self.closed:
+            self._insist(target, *wire.with_size(item, self._converter))
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
@@ -269,22 +263,22 @@ class TemporalHost:
         """As `Host.link_down`."""
         self._forget_link(target, by)
         if not self.closed:
-            self._insist(target, wire.link_down_item(by, reason, result))
+            self._insist(target, wire.link_down_item(by, reason, result), 1000)
 
-    def _insist(self, target: PID, item: Item) -> None:
+    def _insist(self, target: PID, item: Item, size: int) -> None:
         """Send what nobody would send again; until the server is there to take it."""
 
         def failed(error: Error) -> None:
             log.warning("%s; trying again", error)
             if not self.closed:
-                self._nursery.start_soon(self._insist_later, target, item)
+                self._nursery.start_soon(self._insist_later, target, item, size)
 
-        self._outbox(target).post(item, 1000, failed)
+        self._outbox(target).post(item, size, failed)
 
-    async def _insist_later(self, target: PID, item: Item) -> None:
+    async def _insist_later(self, target: PID, item: Item, size: int) -> None:
         await trio.sleep(RETRY)
         if not self.closed:
-            self._insist(target, item)
+            self._insist(target, item, size)
 
     def _forget_link(self, target: PID, by: PID) -> None:
         ref = self._links.pop((by, target), None)

@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import trio
 from temporalio.client import ActivityFailureError, Client
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import TimeoutError
 
 from actors import (
@@ -29,26 +28,36 @@ from actors import (
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
+from temporal_bridge._feed import RETRY
 from temporal_bridge._outbox import Outbox
+from temporal_bridge._peers import Peers
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
 from temporal_bridge._wire import Item, Mark
 from temporal_bridge._workers import node_queue
 
-PICKED_UP = timedelta(seconds=10)
-"""How long a delivery waits for its node. A node that is there picks it up in milliseconds."""
+_PICKED_UP = timedelta(seconds=30)
+"""How long something may wait in the queue of a node. One that is gone is known before, by its lease."""
 
 _DELIVERED = timedelta(seconds=30)
-_FOR_EVER = timedelta(days=3650)
-_ALIVE = timedelta(seconds=5)
-_ONCE = RetryPolicy(maximum_attempts=1)
-_RETRY = 1.0
 
 log = logging.getLogger("everproc.bridge")
 
 
+class _Watch(NamedTuple):
+    """Who watches a process of another node."""
+
+    target: PID
+    ref: MonitorRef
+    sink: Callable[[Exit], None]
+
+
 class NodesHost:
-    """Reaches the processes of other nodes by activities that these run. A node that does not answer is gone."""
+    """Reaches the processes of other nodes by activities that these run.
+
+    A monitor is one at the node of its target, which brings the exit as it would bring a message, and after those that
+    the target has sent. What a node cannot tell any more, its lease does (`Peers`).
+    """
 
     def __init__(self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery) -> None:
         self._kernel = kernel
@@ -58,8 +67,11 @@ class NodesHost:
         self._converter = client.data_converter.payload_converter
         self._outboxes: dict[str, Outbox] = {}
         self._numbers = count(1)
-        self._watches: dict[MonitorRef, trio.CancelScope] = {}
-        self._links: dict[tuple[PID, PID], MonitorRef] = {}
+        self._watches: dict[int, _Watch] = {}
+        self._watched: dict[MonitorRef, int] = {}
+        self._links: dict[tuple[PID, PID], None] = {}
+        self._closed = False
+        self._peers = Peers(nursery, self._execute, self._lost)
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
@@ -69,7 +81,12 @@ class NodesHost:
         self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`."""
-        return await self._kernel.call_by_message(target, message, ref, sink)
+        number = self._note(target, ref, sink)
+        self._post(target, wire.monitor_item(wire.MONITOR, self._kernel.pid, number))  # they travel together
+        taken = await self.send(target, message)
+        if not taken and self._peers.is_gone(target.node):
+            self._ended(number, "noconnection", gone(target, "noconnection"))
+        return taken
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
@@ -110,94 +127,94 @@ class NodesHost:
 
     async def _deliver(self, node: str, mark: Mark, items: list[Item]) -> list[bool]:
         self._kernel.counters.update(batches=1, batched_messages=len(items))
-        taken = await self._run(
-            f"sending to node {node}",
-            wire.DELIVER,
-            [node, list(mark), [wire.row_of(item) for item in items]],
+        taken: list[bool] | None = await self._peers.while_alive(
             node,
-            start_to_close_timeout=_DELIVERED,
-            schedule_to_close_timeout=_DELIVERED * 2,
+            lambda: self._run(
+                f"sending to node {node}",
+                wire.DELIVER,
+                [node, list(mark), [wire.row_of(item) for item in items]],
+                node,
+                start_to_close_timeout=_DELIVERED,
+                schedule_to_close_timeout=_DELIVERED * 2,
+            ),
         )
         return [False] * len(items) if taken is None else taken
 
     async def _run(self, what: str, name: str, args: list[Any], node: str, **settings: Any) -> Any:
-        """Run one of a node's activities; None when the node is gone."""
+        """Run one of a node's activities; None when the node does not answer.
 
+        Raises:
+            Error: what the server or the activity failed with; `what` was tried.
+        """
+        try:
+            return await self._execute(name, args, node, schedule_to_start_timeout=_PICKED_UP, **settings)
+        except ActivityFailureError as failure:
+            if isinstance(failure.__cause__, TimeoutError):
+                return None
+            raise Error(f"{what} failed: {failure.__cause__}", kind=UNAVAILABLE) from failure
+
+    async def _execute(self, name: str, args: list[Any], node: str, **settings: Any) -> Any:
         async def execute() -> Any:
             return await self._client.execute_activity(
                 name,
                 args=args,
                 id=f"{self._kernel.name}/{uuid.uuid4()}",
                 task_queue=node_queue(node),
-                schedule_to_start_timeout=PICKED_UP,
                 **settings,
             )
 
-        try:
-            return await ask(self._portal, what, execute)
-        except ActivityFailureError as failure:
-            if isinstance(failure.__cause__, TimeoutError):
-                return None
-            raise Error(f"{what} failed: {failure.__cause__}", kind=UNAVAILABLE) from failure
+        return await ask(self._portal, f"reaching node {node}", execute)
 
-    # Monitors and links: a watch is an activity that the other node keeps alive until the process has ended.
+    # Monitors and links
 
     async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """As `Host.watch`. Returns before the watch is in place there: an end in between gives `noproc`."""
-        scope = self._watches[ref] = trio.CancelScope()
-        self._nursery.start_soon(self._watch, target, ref, sink, scope)
+        """As `Host.watch`."""
+        number = self._note(target, ref, sink)
+        try:
+            there = await self._to(target, wire.monitor_item(wire.MONITOR, self._kernel.pid, number))
+        except BaseException:
+            self.unwatch(target, ref)
+            raise
+        if not there:
+            self._ended(number, "noconnection", gone(target, "noconnection"))
 
-    async def _watch(
-        self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], scope: trio.CancelScope
-    ) -> None:
-        with scope:
-            reason, result = await self._end_of(target)
-            if self._watches.pop(ref, None) is not None:
-                sink(Exit(target, ref, reason, result))
-
-    async def _end_of(self, target: PID) -> tuple[Reason, Result]:
-        """Wait for the end; a server that is away is asked again."""
-        while True:
-            try:
-                end: tuple[Reason, Result] | None = await self._run(
-                    f"watching {target}",
-                    wire.WATCH,
-                    [str(target)],
-                    target.node,
-                    start_to_close_timeout=_FOR_EVER,
-                    heartbeat_timeout=_ALIVE,
-                    retry_policy=_ONCE,
-                )
-            except Error as error:
-                log.info("waiting for the end of %s: %s; trying again", target, error)
-                await trio.sleep(_RETRY)
-            else:
-                return ("noconnection", gone(target, "noconnection")) if end is None else end
+    def _note(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> int:
+        number = self._watched[ref] = self._kernel.next_number()
+        self._watches[number] = _Watch(target, ref, sink)
+        return number
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""
-        scope = self._watches.pop(ref, None)
-        if scope is not None:
-            scope.cancel()
+        number = self._watched.pop(ref, None)
+        if number is not None:
+            del self._watches[number]
+            self._post(target, wire.monitor_item(wire.UNMONITOR, self._kernel.pid, number))
+
+    def receive_exit(self, number: int, reason: Reason, result: Result) -> None:
+        """The node of a process that is watched here tells of its end."""
+        self._ended(number, reason, result)
+
+    def _ended(self, number: int, reason: Reason, result: Result) -> None:
+        watch = self._watches.pop(number, None)
+        if watch is not None:
+            del self._watched[watch.ref]
+            watch.sink(Exit(watch.target, watch.ref, reason, result))
+
+    def bring_exit(self, target: PID, item: Item) -> None:
+        """Tell another node of an end here, after what was sent to it before. Does not wait."""
+        self._insist(target, *wire.with_size(item, self._converter))
 
     async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
+        self.hold_link(target, by)
         if not await self._to(target, wire.link_item(wire.LINK, by)):
-            self._kernel.signal_link_down(by, target, "noproc", gone(target))
-            return
-        await self.watch_link(target, by)
+            self._forget_link(target, by)
+            self._kernel.signal_link_down(by, target, "noconnection", gone(target, "noconnection"))
 
-    async def watch_link(self, target: PID, by: PID) -> None:
-        """Bring the end of a process elsewhere to the local one that is linked to it."""
-        if (by, target) in self._links:
-            return
-        ref = self._links[by, target] = MonitorRef(by, self._kernel.next_number())
-
-        def ended(event: Exit) -> None:
-            self._links.pop((by, target), None)
-            self._kernel.signal_link_down(by, target, event.reason, event.result)
-
-        await self.watch(target, ref, ended)
+    def hold_link(self, target: PID, by: PID) -> None:
+        """Watch over the node of a process elsewhere to which a local one is linked. Its end it tells by itself."""
+        self._links[by, target] = None
+        self._peers.hold(target.node)
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
@@ -207,13 +224,49 @@ class NodesHost:
     def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
         """As `Host.link_down`."""
         self._forget_link(target, by)
-        item = wire.link_down_item(by, reason, result)
-        self._outbox(target.node).post(item._replace(target=str(target)), 1000)
+        self._insist(target, wire.link_down_item(by, reason, result), 1000)
 
     def _forget_link(self, target: PID, by: PID) -> None:
-        ref = self._links.pop((by, target), None)
-        if ref is not None:
-            self.unwatch(target, ref)
+        self._links.pop((by, target), None)
+
+    def _post(self, target: PID, item: Item) -> None:
+        if not self._closed and not self._peers.is_gone(target.node):
+            self._outbox(target.node).post(item._replace(target=str(target)), 100)
+
+    def _insist(self, target: PID, item: Item, size: int) -> None:
+        """Send what nobody would send again; until it is taken, or the node is gone."""
+
+        def failed(error: Error) -> None:
+            log.warning("%s; trying again", error)
+            if not self._closed:
+                self._nursery.start_soon(self._insist_later, target, item, size)
+
+        if not self._closed:
+            self._outbox(target.node).post(item._replace(target=str(target)), size, failed)
+
+    async def _insist_later(self, target: PID, item: Item, size: int) -> None:
+        await trio.sleep(RETRY)
+        self._insist(target, item, size)
+
+    def _lost(self, node: str) -> None:
+        """A node is gone: whoever watches one of its processes is told so, and whoever is linked to one."""
+        for number, watch in list(self._watches.items()):
+            if watch.target.node == node:
+                self._ended(number, "noconnection", gone(watch.target, "noconnection"))
+        for by, target in list(self._links):
+            if target.node == node:
+                self._forget_link(target, by)
+                self._kernel.signal_link_down(by, target, "noconnection", gone(target, "noconnection"))
+
+    async def close(self) -> None:
+        """Let what was sent go out, and tell the watchers that there is no connection any more."""
+        for outbox in list(self._outboxes.values()):
+            await outbox.drain()
+        self._closed = True
+        for node in {watch.target.node for watch in self._watches.values()} | {
+            pid.node for _, pid in self._links
+        }:
+            self._lost(node)
 
     async def processes(self, limit: int) -> list[Description]:
         """As `Host.processes`: each node lists its own."""
@@ -221,9 +274,7 @@ class NodesHost:
 
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`."""
-        raise Error(f"{target} lives on another node: describe it there", kind=UNAVAILABLE)
-
-    async def drain(self) -> None:
-        """Let what was sent go out."""
-        for outbox in list(self._outboxes.values()):
-            await outbox.drain()
+        found = await self._run(
+            f"looking at {target}", wire.LOOK, [str(target)], target.node, start_to_close_timeout=_DELIVERED
+        )
+        return wire.looked(target, found)

@@ -1,17 +1,17 @@
-"""Local processes that durable ones monitor: what a node owes to watchers elsewhere."""
+"""Local processes that others elsewhere monitor: what a node owes to watchers in workflows and on other nodes."""
 
 from __future__ import annotations
 
 from actors import PID, Exit, Kernel, MonitorRef
 from temporal_bridge import _wire as wire
 from temporal_bridge._host import TemporalHost
+from temporal_bridge._nodes import NodesHost
 
 
 class RemoteMonitors:
-    """Brings the exits of local processes to the durable ones that monitor them, after the messages sent before."""
+    """Brings the exits of a node's processes to their watchers, after the messages that these were sent before."""
 
-    def __init__(self, host: TemporalHost) -> None:
-        self._host = host
+    def __init__(self) -> None:
         self._refs: dict[tuple[PID, PID, int], MonitorRef] = {}
 
     async def add(self, kernel: Kernel, target: PID, by: PID, number: int) -> None:
@@ -23,7 +23,9 @@ class RemoteMonitors:
 
         def ended(event: Exit) -> None:
             self._refs.pop(key, None)
-            self._host.bring_exit(by, wire.exit_item(number, event))
+            host = kernel.route(by)
+            if isinstance(host, TemporalHost | NodesHost):
+                host.bring_exit(by, wire.exit_item(number, event))
 
         await kernel.watch(target, ref, ended)
 

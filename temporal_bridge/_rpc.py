@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import trio
 from temporalio.exceptions import TemporalError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -20,6 +21,7 @@ from actors import (
     UNAVAILABLE,
     Error,
     Kind,
+    in_trio,
 )
 from temporal_bridge._portal import Portal
 
@@ -50,6 +52,12 @@ def rpc_error(error: RPCError, what: str) -> Error:
     return found
 
 
+async def through_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Run what waits as trio does, for whoever calls: a green process does not, and takes the door."""
+    task: object = trio.lowlevel.current_task()
+    return await (function(*args) if isinstance(task, trio.lowlevel.Task) else in_trio(function, *args))
+
+
 async def ask(portal: Portal, what: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
     """Run an RPC on the asyncio side.
 
@@ -57,7 +65,7 @@ async def ask(portal: Portal, what: str, function: Callable[..., Awaitable[T]], 
         Error: by the status of the server's refusal; `what` was tried.
     """
     try:
-        return await portal.call(function, *args)
+        return await through_trio(portal.call, function, *args)
     except RPCError as error:
         raise rpc_error(error, what) from error
     except (Error, TemporalError):  # ours, or what Temporal reports about a workflow or an activity

@@ -15,10 +15,11 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
 from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadConverter
 
-from actors import PID, Error, Exit, Message, Reason, ReplyTo, Result
+from actors import PID, Description, Error, Exit, Message, Reason, ReplyTo, Result, gone
 from temporal_bridge._cancel_text import CancelRequest
-from temporal_bridge._converter import MsgpackPayloadConverter, pack, register
+from temporal_bridge._converter import MsgpackPayloadConverter, pack, payload_size, register
 
 HEADER: Final = "everproc"
 BATCH: Final = "@batch"
@@ -57,6 +58,9 @@ IS_RUNNING: Final = "@is_running"
 
 REFUSED_ATTRIBUTES: Final = "@refused_attributes"
 """The activity that says which search attributes the server would refuse."""
+
+LOOK: Final = "@look"
+"""The activity that describes a process to who cannot look for itself."""
 
 TERMINATE_WORKFLOW: Final = "@terminate_workflow"
 """The activity that terminates another workflow: no command of Temporal does."""
@@ -194,6 +198,26 @@ def monitor_item(topic: str, by: PID, number: int) -> Item:
 def exit_item(number: int, event: Exit) -> Item:
     """The end of a process, for the watch of a number elsewhere."""
     return Item(EXIT, [str(event.pid), number, event.reason, event.result])
+
+
+def with_size(item: Item, converter: PayloadConverter) -> tuple[Item, int]:
+    """An exit and its size; with a result that cannot be written, that is what the watcher is told (semantics 5)."""
+    try:
+        return item, payload_size(converter, item.values, "the result")
+    except Error as error:
+        return item._replace(values=[*item.values[:3], Result(error=error)]), 1000
+
+
+def looked(target: PID, found: list[Description] | None) -> Description:
+    """What a look at a process has found; None when its node did not answer.
+
+    Raises:
+        Error: kind NOT_FOUND, when there is no such process; UNAVAILABLE, when its node is gone.
+    """
+    if found:
+        return found[0]
+    missing: Description = gone(target, "noproc" if found is not None else "noconnection").unwrap()
+    return missing
 
 
 # Headers

@@ -17,6 +17,7 @@ from actors import (
     NOT_FOUND,
     PID,
     UNAVAILABLE,
+    Cluster,
     Description,
     Entry,
     Error,
@@ -35,6 +36,7 @@ from actors import (
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, read_cancel
+from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._converter import payload_size
 from temporal_bridge._determinism import explained
 from temporal_bridge._determinism_lint import check_source
@@ -111,6 +113,12 @@ class DurableProcess:
         self._kernel.routes[DURABLE] = self._host
         self._kernel.elsewhere = self._host
         self._kernel.functions = self._host.functions
+        self._kernel.cluster = Cluster(
+            self._kernel,
+            registry_of(info.namespace),
+            lambda: self._host.children.spawn(REGISTRY, start_registry()),
+            info.first_execution_run_id,
+        )
         self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
         self._kernel.monitors_children = True
         self._kernel.on_succeed = self._wake

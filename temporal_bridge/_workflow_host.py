@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 
 from actors import (
     PID,
-    UNAVAILABLE,
     Description,
-    Error,
     Exit,
     Kernel,
     Message,
@@ -27,11 +25,12 @@ from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, cancel_text
 from temporal_bridge._failures import from_failure
 from temporal_bridge._wire import DURABLE, Item
+from temporal_bridge._workers import node_queue, watch_queue
 from temporal_bridge._workflow_calls import WorkflowCalls
 from temporal_bridge._workflow_children import WorkflowChildren
 from temporal_bridge._workflow_commands import WorkflowCommands
 from temporal_bridge._workflow_functions import WorkflowFunctions
-from temporal_bridge._workflow_messages import AT_MOST, WorkflowMessages
+from temporal_bridge._workflow_messages import AT_MOST, PICKED_UP, WorkflowMessages
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 from temporal_bridge._workflow_watches import WorkflowWatches
 
@@ -166,7 +165,23 @@ class WorkflowHost:
         return []
 
     async def describe(self, target: PID) -> Description:
-        """As `Host.describe`."""
-        raise Error(
-            f"a durable process cannot look into {target}: describe it from a local one", kind=UNAVAILABLE
-        )
+        """As `Host.describe`: who can look, does."""
+        here = target.host != DURABLE  # on the node of its PID
+
+        async def look() -> list[Description]:
+            found: list[Description] = await workflow.execute_activity(
+                wire.LOOK,
+                args=[str(target)],
+                task_queue=node_queue(target.node) if here else watch_queue(workflow.info().task_queue),
+                schedule_to_start_timeout=PICKED_UP,
+                start_to_close_timeout=AT_MOST,
+                schedule_to_close_timeout=AT_MOST * 2,
+            )
+            return found
+
+        try:
+            return wire.looked(target, await self.commands.ask(look()))
+        except ActivityError as failure:
+            if isinstance(failure.cause, TimeoutError):
+                return wire.looked(target, None)
+            raise from_failure(failure) from failure

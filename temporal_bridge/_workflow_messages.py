@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
 from actors import PID, UNAVAILABLE, Error
 from temporal_bridge import _wire as wire
@@ -22,6 +22,16 @@ from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 AT_MOST: Final = timedelta(seconds=30)
 """How long an activity of the runtime's own takes that waits for nobody."""
+
+
+PICKED_UP: Final = timedelta(seconds=5)
+"""How long something waits for a node, before that counts as a sign of its death. Alive it takes milliseconds."""
+
+TWO_SIGNS: Final = "everproc-two-signs-of-death"
+"""The change since which a node is gone after two such signs, and remembered. Executions before it took one."""
+
+_GONE: Final = 300
+"""Seconds for which nothing is sent to a node that was found gone. It may have been the way to it."""
 
 
 @attrs.define
@@ -53,6 +63,7 @@ class WorkflowMessages:
         self._commands = commands
         self._outboxes: dict[str, Outbox] = {}
         self._streams: dict[str, _Stream] = {}
+        self._gone: dict[str, float] = {}
         self._elsewhere: set[str] = set()  # nodes that are not in this worker's program
 
     async def send(self, target: PID, item: Item) -> bool:
@@ -156,7 +167,12 @@ class WorkflowMessages:
         return [answer is not False for answer in answers]
 
     async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool | list[Any]] | None:
-        """Deliver to a node, in this worker's own program if it is there. None when it is gone."""
+        """Deliver to a node, in this worker's own program if it is there. None when it is gone.
+
+        It is, when it twice leaves a delivery where it is: once may be the server's fault, which was away.
+        """
+        if self._gone.get(node, 0) > workflow.time():
+            return None
         if node not in self._elsewhere:
             here: list[bool | list[Any]] | None = await workflow.execute_local_activity(
                 wire.DELIVER, args=args, start_to_close_timeout=AT_MOST
@@ -165,17 +181,26 @@ class WorkflowMessages:
                 return here
             self._elsewhere.add(node)
         await self._commands.room(size)
-        try:
-            there: list[bool | list[Any]] | None = await workflow.execute_activity(
-                wire.DELIVER,
-                args=args,
-                task_queue=node_queue(node),
-                schedule_to_start_timeout=AT_MOST / 3,
-                start_to_close_timeout=AT_MOST,
-                schedule_to_close_timeout=AT_MOST * 2,
-            )
-        except ActivityError as failure:
-            if not isinstance(failure.cause, TimeoutError):
-                raise from_failure(failure) from failure
-            return None  # nobody serves the node
-        return there
+        for _ in range(2):
+            try:
+                there: list[bool | list[Any]] | None = await workflow.execute_activity(
+                    wire.DELIVER,
+                    args=args,
+                    task_queue=node_queue(node),
+                    schedule_to_start_timeout=PICKED_UP,
+                    start_to_close_timeout=AT_MOST,
+                    schedule_to_close_timeout=AT_MOST * 2,
+                )
+            except ActivityError as failure:
+                if not isinstance(failure.cause, TimeoutError):
+                    raise from_failure(failure) from failure
+                if failure.cause.type is not TimeoutType.SCHEDULE_TO_START or not workflow.patched(TWO_SIGNS):
+                    return None
+            else:
+                return there
+        self.lose(node)
+        return None
+
+    def lose(self, node: str) -> None:
+        """A node is gone: for a while nothing is sent to it, so that a second message does not wait again."""
+        self._gone[node] = workflow.time() + _GONE

@@ -34,6 +34,7 @@ def carry(kernel: Kernel, process: Process, watches: WorkflowWatches) -> dict[st
         "listeners": {topic: channel.messages for topic, channel in listeners.items() if not channel.closed},
         "names": sorted(process.names or ()),
         "groups": kernel.groups.joined(process.pid),
+        "clustered": kernel.cluster is not None and kernel.cluster.holds(process.pid),
         "events": events,
         "events_opened": process.events_opened,
         "trap_links": process.options.trap_links,
@@ -55,6 +56,8 @@ def take_up(kernel: Kernel, process: Process, watches: WorkflowWatches, carried:
     for group, count in carried.get("groups", {}).items():
         for _ in range(count):
             kernel.groups.join(group, process.pid)
+    if kernel.cluster is not None and carried.get("clustered"):
+        kernel.cluster.hold(process.pid)
     for item in carried["messages"]:
         process.mailbox.deliver(wire.item_message(Item(*item)))
     kernel.skip_numbers(carried["numbers"])

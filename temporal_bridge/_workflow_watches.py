@@ -9,7 +9,7 @@ from datetime import timedelta
 import attrs
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
 
 from actors import PID, Exit, Kernel, MonitorRef, Reason, Result, gone
 from temporal_bridge import _wire as wire
@@ -18,7 +18,7 @@ from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import node_queue, watch_queue
 from temporal_bridge._workflow_children import WorkflowChildren
 from temporal_bridge._workflow_commands import WorkflowCommands
-from temporal_bridge._workflow_messages import AT_MOST, WorkflowMessages
+from temporal_bridge._workflow_messages import PICKED_UP, TWO_SIGNS, WorkflowMessages
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 _FOR_EVER = timedelta(days=3650)
@@ -144,20 +144,31 @@ class WorkflowWatches:
             _ = self._commands.start(self._lease(node))
 
     async def _lease(self, node: str) -> None:
-        try:
-            await workflow.execute_activity(
-                wire.LEASE,
-                args=[node],
-                task_queue=node_queue(node),
-                start_to_close_timeout=_FOR_EVER,
-                schedule_to_start_timeout=AT_MOST / 3,
-                heartbeat_timeout=_ALIVE,
-                retry_policy=_ONCE,
-            )
-        except ActivityError:
-            pass
+        signs = 0  # of its death: as for `Peers`
+        while signs < 2:
+            try:
+                await workflow.execute_activity(
+                    wire.LEASE,
+                    args=[node],
+                    task_queue=node_queue(node),
+                    start_to_close_timeout=_FOR_EVER,
+                    schedule_to_start_timeout=PICKED_UP,
+                    heartbeat_timeout=_ALIVE,
+                    retry_policy=_ONCE,
+                )
+            except ActivityError as failure:
+                cause = failure.cause
+                if not isinstance(cause, TimeoutError):
+                    break  # it has given the lease back: its bridge closes
+                signs = signs + 1 if cause.type is TimeoutType.SCHEDULE_TO_START else 1
+            if self.suspended:
+                return
+            if not workflow.patched(TWO_SIGNS):
+                break
         if self.suspended:
             return
+        if signs == 2:
+            self._messages.lose(node)
         self._leases.discard(node)
         self.on_node_lost(node)
         for target, end in list(self._ends.items()):

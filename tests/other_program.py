@@ -19,8 +19,10 @@ from temporal_bridge import TemporalBridge, TemporalClient
 
 
 async def local_echo() -> None:
-    """Sends messages back, answers calls; fails when told to."""
+    """Sends messages back, answers calls; fails, or takes a name of the cluster, when told to."""
     async for message in actors.inbox():
+        if message.topic == "register":
+            await actors.names.register(message.payload, scope="cluster")
         if message.topic == "fail":
             raise actors.Error("as told", kind="CONFLICT")
         if message.reply_to is not None:
