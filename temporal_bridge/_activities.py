@@ -163,7 +163,7 @@ class Activities:
                 raise
             return []
         try:
-            payload_size(self._client.data_converter.payload_converter, [found], "the description")
+            payload_size(activity.payload_converter(), [found], "the description")
         except Error:
             return [attrs.evolve(found, context={})]
         return [found]

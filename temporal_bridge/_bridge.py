@@ -258,11 +258,11 @@ async def _registry_worker(client: Client, activities: Activities) -> temporalio
         workflows=[DurableProcess],
         activities=activities.for_worker(),
         workflow_runner=workflow_runner(sandbox=False),
-        max_cached_workflows=1,
+        max_cached_workflows=10,
         max_concurrent_workflow_task_polls=2,
         max_concurrent_activity_task_polls=1,
         # A worker that is gone is missed after that time; the others wait for what it has in its cache.
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
     )
 
 

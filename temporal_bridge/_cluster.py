@@ -44,6 +44,6 @@ def start_registry() -> SpawnRequest:
         name=REGISTRY,
         options={
             "temporal.workflow.parent_close_policy": "abandon",
-            "temporal.workflow.task_timeout": "2s",
+            "temporal.workflow.task_timeout": "5s",
         },
     )

@@ -1,0 +1,60 @@
+"""A Temporal server for the soak, which is killed and started again with the same address and database."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+
+import trio
+
+from temporal_bridge._embedded import DYNAMIC_CONFIG, find_temporal
+
+
+class SoakServer:
+    """The server, while the block lasts."""
+
+    def __init__(self, directory: str) -> None:
+        self._database = Path(directory) / "temporal.db"
+        with closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            self._port: int = free.getsockname()[1]
+        self.address = f"127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> SoakServer:
+        self._program = await find_temporal()
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with trio.CancelScope(shield=True):
+            await self._kill()
+
+    async def restart(self) -> None:
+        """SIGKILL it, and start another on its database."""
+        with trio.CancelScope(shield=True):
+            await self._kill()
+            await self._start()
+
+    async def _start(self) -> None:
+        command = [self._program, "server", "start-dev", "--headless", "--ip", "127.0.0.1"]
+        command += ["--port", str(self._port), "--db-filename", str(self._database), "--log-level", "never"]
+        command += [f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()]
+        self._process = await trio.lowlevel.open_process(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        health = [self._program, "operator", "cluster", "health", "--address", self.address]
+        for _ in range(100):
+            answer = await trio.run_process(health, check=False, capture_stdout=True, capture_stderr=True)
+            if not answer.returncode:
+                return
+            await trio.sleep(0.1)
+        raise RuntimeError(f"the server did not start again at {self.address}")
+
+    async def _kill(self) -> None:
+        self._process.kill()
+        await self._process.wait()
