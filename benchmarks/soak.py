@@ -3,8 +3,8 @@
     python -m benchmarks.soak --seconds 60 --seed 1
 
 Rounds of durable processes and of local ones on three nodes exchange numbers; each receiver checks that those of every
-sender come in order, each once. Some continue as new all the while, some end, some sit on a node that is killed: all are
-monitored. Meanwhile the workers are SIGKILLed one after the other, the server is SIGKILLed and started again, and
+sender come in order, each once. Some continue as new all the while, some end, some sit on a node that is killed; all
+are monitored. Meanwhile the workers are SIGKILLed one after the other, the server is SIGKILLed and started again, and
 functions fail. In the end every history that is left is replayed. The closing lines say what held, and how often.
 """
 
@@ -45,6 +45,7 @@ async def serve(address: str, queue: str, name: str) -> None:
         async with TemporalBridge(node, TemporalClient(address), worker):
             if not runs:
                 await node.spawn(keeper, name)
+            print("ready", flush=True)
             await trio.sleep_forever()
 
 
@@ -103,10 +104,11 @@ class Soak:
     @asynccontextmanager
     async def _program(self, address: str, name: str) -> AsyncGenerator[trio.Process, None]:
         command = [sys.executable, "-m", "benchmarks.soak", "--serve", address, self._queue, name]
-        process = await trio.lowlevel.open_process(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
+            assert process.stdout is not None
+            if not await process.stdout.receive_some():
+                raise Error(f"program {name} has ended while it started")
             yield process
         finally:
             process.kill()
@@ -206,7 +208,10 @@ class Soak:
         exits: Counter[PID] = Counter()
         for _ in range(2 * len(expected)):
             event = await actors.events().receive()
-            assert isinstance(event, Exit)
+            if not isinstance(event, Exit):  # a cancel: the round has taken too long
+                missing = [f"{value} {pid}" for pid, (_, value) in expected.items() if exits[pid] < 2]
+                self.violations.append(f"no end came of {', '.join(missing)}")
+                return
             exits[event.pid] += 1
             reason, value = expected[event.pid]
             if event.reason != reason or (reason == "normal" and event.result.value != value):
