@@ -10,7 +10,8 @@ from types import TracebackType
 
 import trio
 
-from temporal_bridge._embedded import DYNAMIC_CONFIG, find_temporal
+from temporal_bridge._embedded import DYNAMIC_CONFIG
+from temporal_bridge._temporal_program import find_temporal
 
 
 class SoakServer:

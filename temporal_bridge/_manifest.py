@@ -33,8 +33,8 @@ from actors.manifest import (
 from temporal_bridge._bridge import TemporalBridge
 from temporal_bridge._connection import TLS, TemporalClient, connect
 from temporal_bridge._determinism_lint import check_source
-from temporal_bridge._embedded import find_temporal
 from temporal_bridge._portal import Portal
+from temporal_bridge._temporal_program import find_temporal
 from temporal_bridge._worker_options import WORKER_OPTIONS
 from temporal_bridge._workers import Worker, check_importable
 

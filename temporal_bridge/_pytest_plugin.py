@@ -65,8 +65,8 @@ async def _time_skipping() -> AsyncGenerator[str, None]:
     from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
     from temporalio.testing import WorkflowEnvironment
 
-    from temporal_bridge._embedded import in_wheel
     from temporal_bridge._portal import Portal
+    from temporal_bridge._temporal_program import in_wheel
 
     async with Portal("time-skipping") as portal:
         name = "temporal-test-server"

@@ -19,7 +19,8 @@ from temporalio.converter import PayloadCodec
 import actors
 from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
-from temporal_bridge._embedded import DYNAMIC_CONFIG, find_temporal
+from temporal_bridge._embedded import DYNAMIC_CONFIG
+from temporal_bridge._temporal_program import find_temporal
 from tests.bridging import next_exit, outside
 from tests.outside_entries import app, collect, echo_calls, hello, run_function, sleeper, wait_for_finish
 

@@ -18,7 +18,7 @@ from temporalio.service import ServiceClient
 import actors
 from actors import CANCELED, INTERNAL, INVALID, NOT_FOUND, PID, Error, Exit, LinkDown
 from temporal_bridge import _watch
-from temporal_bridge._embedded import find_temporal
+from temporal_bridge._temporal_program import find_temporal
 from tests.bridging import Outside, next_event, next_exit, outside
 from tests.eventually import eventually
 from tests.outside_entries import (

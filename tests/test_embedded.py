@@ -25,8 +25,10 @@ from temporalio.testing import WorkflowEnvironment
 from actors import CONFLICT, INVALID, UNAVAILABLE, Error
 from temporal_bridge import _embedded
 from temporal_bridge._connection import TemporalClient, connect
-from temporal_bridge._embedded import DYNAMIC_CONFIG, EmbeddedServer, find_temporal
+from temporal_bridge._embedded import DYNAMIC_CONFIG, EmbeddedServer
 from temporal_bridge._portal import Portal
+from temporal_bridge._server_directory import lock_directory
+from temporal_bridge._temporal_program import find_temporal
 
 ROOT = Path(__file__).parent.parent
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, or a signal of Linux only")
@@ -357,7 +359,7 @@ def test_a_server_that_outlived_its_parent_still_keeps_others_from_its_database(
     monkeypatch.setattr(_embedded, "_STOP_PATIENCE", 0.05)
 
     async def main() -> None:
-        lock = await _embedded._lock(tmp_path)
+        lock = await lock_directory(tmp_path, 0.05)
         with start("sleep", "60", pass_fds=[lock.fd]) as orphan:
             gone = start("true")
             gone.wait()
