@@ -38,29 +38,11 @@ def self_pid() -> PID:
     return running_process().pid
 
 
-async def spawn(target: Target, *args: Any, on: str | None = None) -> PID:
-    """Start a process; see `Spawner.spawn`."""
-    return await _SPAWNER.spawn(target, *args, on=on)
-
-
-async def spawn_monitored(target: Target, *args: Any, on: str | None = None) -> PID:
-    """Start a process and monitor it, in one step: its `Exit` comes to `events()`."""
-    return await _SPAWNER.spawn_monitored(target, *args, on=on)
-
-
-async def spawn_linked(target: Target, *args: Any, on: str | None = None) -> PID:
-    """Start a process and link to it, in one step."""
-    return await _SPAWNER.spawn_linked(target, *args, on=on)
-
-
-async def spawn_linked_monitored(target: Target, *args: Any, on: str | None = None) -> PID:
-    """Start a process, link to it and monitor it, in one step."""
-    return await _SPAWNER.spawn_linked_monitored(target, *args, on=on)
-
-
-async def execute(target: Target, *args: Any, on: str | None = None) -> Any:
-    """Start a process, wait for its end, and return its value or raise its error; see `Spawner.execute`."""
-    return await _SPAWNER.execute(target, *args, on=on)
+spawn = _SPAWNER.spawn
+spawn_monitored = _SPAWNER.spawn_monitored
+spawn_linked = _SPAWNER.spawn_linked
+spawn_linked_monitored = _SPAWNER.spawn_linked_monitored
+execute = _SPAWNER.execute
 
 
 def spawner(

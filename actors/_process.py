@@ -222,12 +222,13 @@ class Process:
 
 
 _DEFAULTS = Options()
+_NOTHING = Result()
 
 
 def _outcome_of(value: Any, error: BaseException | None) -> tuple[Reason, Result]:
     if error is not None:
         return "error", Result(error=Error.of(error))
-    return "normal", Result(value)
+    return "normal", _NOTHING if value is None else Result(value)
 
 
 def _is_upgrade(error: BaseException | None) -> bool:

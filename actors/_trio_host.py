@@ -114,7 +114,9 @@ class TrioScheduler(PlainTrio):
     ) -> TrioTask:
         """As `Scheduler.start`."""
         task = TrioTask(process)
-        self._nursery.start_soon(task.run, function, args, name=function)
+        entry = process.entry
+        name = entry.id if function is entry.function else function
+        self._nursery.start_soon(task.run, function, args, name=name)
         return task
 
     def cancel(self, task: object) -> None:
