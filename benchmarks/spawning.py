@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 import trio
@@ -50,12 +51,17 @@ def on_trio(n: int, seconds: float) -> float:
     return batches("trio", n, seconds)
 
 
-def tasks(n: int, seconds: float) -> float:
+async def scoped() -> None:
+    with trio.CancelScope():  # noqa: ASYNC100 - what entering and leaving it takes is the point
+        pass
+
+
+def start_soon(task: Callable[[], Awaitable[None]], n: int, seconds: float) -> float:
     async def main() -> float:
         start = perf_counter()
         async with trio.open_nursery() as nursery:
             for _ in range(n):
-                nursery.start_soon(empty)
+                nursery.start_soon(task)
         return perf_counter() - start
 
     trio.run(main)
@@ -64,6 +70,14 @@ def tasks(n: int, seconds: float) -> float:
         elapsed += trio.run(main)
         count += n
     return count / elapsed
+
+
+def tasks(n: int, seconds: float) -> float:
+    return start_soon(empty, n, seconds)
+
+
+def scoped_tasks(n: int, seconds: float) -> float:
+    return start_soon(scoped, n, seconds)
 
 
 SIZES = (10_000, 1000, 100_000)
@@ -83,7 +97,10 @@ FIGURES = (
         "trio process spawn and exit",
         "/s",
         on_trio,
-        (Peer("P7", "trio start_soon of an empty task", tasks, 0.35, 0.6),),
+        (
+            Peer("P7", "trio start_soon of an empty task", tasks, 0.35, 0.6),
+            Peer("P7", "trio start_soon of a task with a scope, as a process has", scoped_tasks),
+        ),
         SIZES,
         (10_000, 1000, 30_000),
     ),
