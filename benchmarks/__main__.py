@@ -134,11 +134,13 @@ def page(results: dict[str, Any], left_out: list[str]) -> str:
     """The part of docs/performance.md that is measured."""
     fields = {field.name for field in attrs.fields(Outcome)}
     outcomes = [from_json({k: v for k, v in result.items() if k in fields}) for result in results.values()]
-    machines = dict.fromkeys(
-        f"{where['cpu'] or where['system']}, Python {where['python']}, load {where.get('load', 'unknown')}"
-        for where in (result["machine"] for result in results.values())
+    loads: dict[str, set[str]] = {}
+    for where in (result["machine"] for result in results.values()):
+        of_one = loads.setdefault(f"{where['cpu'] or where['system']}, Python {where['python']}", set())
+        of_one.add(where.get("load", "unknown"))
+    notes = "\n".join(
+        f"Measured on {where}; load {', '.join(sorted(of_one))}." for where, of_one in loads.items()
     )
-    notes = "\n".join(f"Measured on {where}." for where in machines)
     return "\n".join([notes, "", table(outcomes), *([""] if left_out else []), *left_out])
 
 
