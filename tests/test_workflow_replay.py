@@ -32,7 +32,7 @@ from temporal_bridge.replay import Replayed, read_histories, replay
 from tests import workflow_offences
 from tests.bridging import Outside, outside
 from tests.eventually import eventually
-from tests.histories.record import RECORDINGS  # which imports the examples, too
+from tests.histories.record import RECORDINGS, WORKERS  # which imports the examples, too
 from tests.workflow_entries import (
     WORKER,
     echo,
@@ -391,8 +391,7 @@ async def test_process_that_suspends_is_tried_again_until_the_code_is_mended(
 async def test_recorded_histories_replay() -> None:
     async with Portal("replay") as portal:
         workers = [
-            Worker(name, task_queue=name, run=False)
-            for name in (WORKER, "saga:worker", "http_orders:worker", "app:worker")
+            Worker(name, task_queue=name, run=False) for name in (WORKER, *(worker.id for worker in WORKERS))
         ]
         histories = read_histories([HISTORIES])
         found = await replayed(portal, histories, *workers)

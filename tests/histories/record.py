@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import trio
 
@@ -28,8 +29,14 @@ from examples.orders.process import app as orders
 from examples.orders.shop import create_database
 from examples.saga.trip import app as saga
 from examples.saga.trip import trip
+from supervision import call, cast, start_server, stop_server
 from temporal_bridge import EmbeddedServer, Worker
+from temporal_bridge._embedded import DYNAMIC_CONFIG
 from tests.bridging import Outside, outside
+from tests.call_entries import WORKER as CALLS
+from tests.call_entries import adder, calls
+from tests.server_entries import WORKER as SERVERS
+from tests.server_entries import Counter, Door, servers
 from tests.workflow_entries import (
     WORKER,
     answers_later,
@@ -162,6 +169,9 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "random": lambda: _with_messages(values, [], ("go",)),
     "upgrade": lambda: _with_messages(takes_turns, [3, []], *[("n", number) for number in range(4)]),
     "functions": lambda: _run(uses_everything),
+    "called-by-updates": lambda: _called(),
+    "server": lambda: _served(),
+    "state-machine": lambda: _machine(),
     "cancelled-three-times": lambda: _cancelled(3, counts_cancels, False, []),
     "upgrade-carries-all": lambda: _upgrading(),
     "upgrade-hands-a-call-on": lambda: _asking(answers_later, False),
@@ -173,10 +183,12 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "example-order-undone": lambda: _ordering({**ORDER, "total": Decimal(20), "shipping_address": NOWHERE}),
 }
 
-EXAMPLES = (
+WORKERS = (
     Worker("saga:worker", task_queue="saga", entries=[saga]),
     Worker("http_orders:worker", task_queue="http_orders", entries=[http_orders]),
     Worker("app:worker", task_queue="orders", entries=[orders]),
+    Worker(CALLS, task_queue="calls", entries=[calls]),
+    Worker(SERVERS, task_queue="servers", entries=[servers]),
 )
 
 
@@ -231,6 +243,39 @@ async def _cancelled_cleaning() -> PID:
     return await _ended_by("cancel", None, cleans_up, actors.self_pid())
 
 
+async def _called() -> PID:
+    pid = await actors.spawn_monitored(adder)
+    for number in range(3):
+        await actors.call(pid, "add", number)
+    await actors.send(pid, "stop")
+    await actors.events().receive()
+    return pid
+
+
+async def _served() -> PID:
+    """A server with whatever it may have; on a Temporal server that is asked to, over upgrades too."""
+    pid = await start_server(Counter, 5)
+    actors.start_soon(actors.call, pid, "wait")
+    await call(pid, Counter.tick_every, "20ms")
+    for number in range(20):
+        await cast(pid, Counter.add, number)
+        await call(pid, Counter.slowly, number)
+    await call(pid, Counter.release)
+    await stop_server(pid)
+    return pid
+
+
+async def _machine() -> PID:
+    pid = await start_server(Door, "1234")
+    await actors.send(pid, "push")
+    await call(pid, "unlock", "1234")
+    await actors.sleep("400ms")
+    for _ in range(20):
+        await call(pid, "look")
+    await stop_server(pid)
+    return pid
+
+
 async def _record(here: Outside, name: str, body: Callable[[], Awaitable[PID]]) -> None:
     async def recording() -> PID:
         return await body()
@@ -244,7 +289,7 @@ async def _record(here: Outside, name: str, body: Callable[[], Awaitable[PID]]) 
 async def _main(again: bool) -> None:
     async with (
         EmbeddedServer(database=False) as server,
-        outside(server.address, wf, worker=WORKER, workers=EXAMPLES, patience=600) as here,
+        outside(server.address, wf, worker=WORKER, workers=WORKERS, patience=600) as here,
     ):
         for name, body in RECORDINGS.items():
             if again or not (HERE / f"{name}.json.gz").exists():
@@ -252,9 +297,24 @@ async def _main(again: bool) -> None:
                     await _record(here, name, body)
 
 
+async def _main_hasty(again: bool) -> None:
+    """On a server that advises to continue as new after few events."""
+    with patch.dict(DYNAMIC_CONFIG, {"limit.historyCount.suggestContinueAsNew": "60"}):
+        async with (
+            EmbeddedServer(database=False) as server,
+            outside(server.address, servers, worker=SERVERS, patience=600) as here,
+        ):
+            for name, body in {"server-upgraded": _served, "state-machine-upgraded": _machine}.items():
+                if again or not (HERE / f"{name}.json.gz").exists():
+                    with trio.fail_after(60):
+                        await _record(here, name, body)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--again", action="store_true", help="record also those that are there")
-    trio.run(_main, parser.parse_args().again)
+    arguments = parser.parse_args()
+    trio.run(_main, arguments.again)
+    trio.run(_main_hasty, arguments.again)
