@@ -1,7 +1,7 @@
 # Every target makes the .venv it needs; Python 3.11 or newer is all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts docs pytest bench format changelog clean
+.PHONY: help demo test lint types contracts docs pytest browser bench format changelog clean
 .NOTPARALLEL:
 
 AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # A stamp says which extras are installed; a change of pyproject.toml installs again.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+BROWSER_READY := .venv/.browser-ready
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +29,7 @@ lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff format --check
 
 types: $(READY)  ## mypy and pyright, both strict
-	$(BIN)/mypy $(wildcard actors supervision temporal_bridge tests examples benchmarks)
+	$(BIN)/mypy $(wildcard actors supervision temporal_bridge tests browser_tests examples benchmarks)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 contracts: $(READY)  ## which package and module may import which
@@ -39,6 +40,9 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
+
+browser: $(BROWSER_READY)  ## try the observer's page in Chromium, which has to be there, and make the pictures of the docs
+	PICTURES=docs/img $(BIN)/python -m pytest browser_tests $(ARGS)
 
 bench: $(BENCH_READY)  ## measure, and compare with peers
 	$(BIN)/python -m benchmarks
@@ -60,6 +64,10 @@ $(READY): pyproject.toml
 	  exit 1; }
 	"$(PYTHON)" -m venv .venv
 	$(PIP) install --editable '.[dev,embedded,testing]'
+	@touch $@
+
+$(BROWSER_READY): $(READY)
+	$(PIP) install --editable '.[browser]'
 	@touch $@
 
 $(BENCH_READY): $(READY)

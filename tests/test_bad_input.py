@@ -87,6 +87,8 @@ NOT_CHECKED = {
     "Node.call(*payload)", "Node.send(*payload)", "Spawner.with_message(*payload)", "Channel.send(value)",
     "Channel.sending(value)", "context.get(default)", "funcs.heartbeat(*details)",
     "Executor.with_context(**values)", "Spawner.with_context(**values)", "actors.invalid(value)",
+    # Whatever can be called, as a class can; the others are refused: see test_node.
+    "actors.set_options(state)",
     # Arguments of the user's own function: the call of that function says what is wrong.
     "actors.spawn(*args)", "actors.spawn_linked(*args)", "actors.spawn_monitored(*args)",
     "actors.spawn_linked_monitored(*args)", "actors.execute(*args)", "actors.upgrade(*args)", "actors.run(*args)",
@@ -185,6 +187,7 @@ case("actors.unlisten(channel)", lambda channel: actors.unlisten(channel), "topi
 for verb in ("monitor", "link", "unlink", "describe"):
     case(f"actors.{verb}(dest)", verb_of(OWNERS["actors"], verb), *NO_DEST)
 case("actors.unmonitor(ref_or_dest)", lambda ref: actors.unmonitor(ref), *NO_DEST)
+case("actors.set_options(label)", lambda label: actors.set_options(label=label), 1, b"label")
 case("actors.set_options(trap_links)", lambda flag: actors.set_options(trap_links=flag), 1, 0, "yes")
 case("actors.start_soon(function)", lambda function: actors.start_soon(function), 1, None, "id", len, Odd)
 case("actors.in_trio(function)", lambda function: actors.in_trio(function), 1, None, "id", len, Odd)
@@ -254,6 +257,9 @@ case("Node.call(dest)", lambda dest: given.node.call(dest, "topic"), *NO_DEST)
 case("Node.call(topic)", lambda topic: given.node.call(given.pid, topic), *NO_TOPIC)
 case("Node.call(timeout)", lambda value: given.node.call(given.pid, "topic", timeout=value), *NO_DURATION)
 case("Node.describe(dest)", lambda dest: given.node.describe(dest), *NO_DEST)
+case("Node.state(dest)", lambda dest: given.node.state(dest), *NO_DEST)
+case("Node.record(dest)", lambda dest: given.node.record(dest), *NO_DEST)
+case("Node.record(messages)", lambda count: given.node.record(given.pid, count), -1, 1.5, "1", True)
 case("Node.whereis(name)", lambda name: given.node.whereis(name), *NO_NAME)
 case("actors.run(main)", lambda main: run_outside(main), *NO_TARGET, None)
 case("actors.run(name)", lambda name: run_outside(a_process, name=name), *NO_NAME, "a@b")

@@ -14,7 +14,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import actors
-from actors import PID, Channel, Node, select
+from actors import PID, Channel, Error, Node, select
 from tests.hosts import crash, echo, forever
 
 
@@ -733,3 +733,40 @@ def test_process_that_is_declared_for_activities_is_a_process_when_it_is_called_
         return True, "no error"
 
     assert actors.run(main) == (False, actors.CANCELED)
+
+
+async def test_label_and_state_are_what_others_see_of_a_process_and_last_from_then_on() -> None:
+    async def body() -> None:
+        actors.set_options(label="till", state=lambda: {"open": True})
+        actors.set_options(trap_links=True)
+        with pytest.raises(Error, match="state=1"):
+            actors.set_options(state=1)  # type: ignore[arg-type]
+        await actors.inbox().receive()
+
+    async with actors.Node("seen") as node:
+        pid = await node.spawn(body, on="green")
+        plain = await node.spawn(body, on="trio")
+        await wait_all_tasks_blocked()
+        assert ((await node.describe(pid)).label, node.state(pid)) == ("till", {"open": True})
+        await node.terminate(plain)
+        await wait_all_tasks_blocked()
+        with pytest.raises(Error, match="is not on this node"):
+            node.state(plain)
+
+
+async def test_last_messages_are_recorded_from_when_they_are_asked_for_until_they_are_not() -> None:
+    async def body() -> None:
+        await actors.listen("never").receive()
+
+    async with actors.Node("seen") as node:
+        pid = await node.spawn(body)
+        await node.send(pid, "a", 1)
+        assert (await node.describe(pid)).recent is None
+        node.record(pid, 2)
+        for number in range(3):
+            await node.send(pid, "b", number)
+        recent = (await node.describe(pid)).recent
+        assert recent is not None
+        assert [message.payload for message in recent] == [1, 2]
+        node.record(pid, 0)
+        assert (await node.describe(pid)).recent is None

@@ -350,6 +350,7 @@ function onKey(event) {
   if (event.key === "Escape") {
     if (field) field.blur();
     setFilter("");
+    scrollTo(visible.findIndex((each) => each.process.pid === selected));
     $("tree").focus();
     return;
   }
