@@ -15,6 +15,11 @@ from hypercorn.trio import serve  # pyright: ignore[reportUnknownVariableType]
 
 from actors._errors import UNAVAILABLE, Error, invalid
 
+log = logging.getLogger("everproc.http")
+log.setLevel(
+    logging.WARNING
+)  # Hypercorn's remarks on where it runs and how to stop it are not about this program
+
 
 @asynccontextmanager
 async def serving(application: Any, host: str, port: int) -> AsyncGenerator[str, None]:
@@ -30,7 +35,7 @@ async def serving(application: Any, host: str, port: int) -> AsyncGenerator[str,
     listener = _bound(host, port)
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
-    config.errorlog = logging.getLogger("everproc.http")
+    config.errorlog = log
     config.include_server_header = False
     own: Exception | None = None  # an error of the block, which the nursery would wrap in a group
     async with trio.open_nursery() as nursery:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import re
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -431,3 +434,37 @@ async def test_bad_argument_is_named(given: dict[str, Any], named: str) -> None:
 async def test_something_else_than_a_node_is_refused() -> None:
     with pytest.raises(Error, match="node='web'"):
         await observer("web").__aenter__()  # type: ignore[arg-type]
+
+
+# By the command
+
+
+async def test_command_run_serves_the_page_and_tells_its_url() -> None:
+    command = [sys.executable, "-m", "actors.cli", "run", "tests.observed_program:main"]
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(60):
+            process = await nursery.start(
+                lambda task_status: trio.run_process(  # noqa: ASYNC105 - the nursery awaits it
+                    [*command, "--observe", "--observe-actions"],
+                    stderr=subprocess.PIPE,
+                    check=False,
+                    task_status=task_status,
+                )
+            )
+            text = b""
+            while (found := re.search(rb"observe it at (\S+)\n", text)) is None:
+                text += await process.stderr.receive_some()
+            page = Page(found[1].decode())
+            async with events(page) as stream:
+                assert await stream.next() == ("hello", {"actions": True})
+                await stream.until(lambda *_: any(row["names"] == ["main"] for row in stream.rows.values()))
+            (pid,) = (pid for pid, row in stream.rows.items() if row["names"] == ["main"])
+            assert (await page.post("/send", {"pid": pid, "topic": "end"})).value == {"result": True}
+    assert process.returncode == 0
+
+
+def test_options_of_the_page_without_it_are_refused() -> None:
+    command = [sys.executable, "-m", "actors.cli", "run", "tests.observed_program:main", "--observe-actions"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 2
+    assert "--observe" in ran.stderr

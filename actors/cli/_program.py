@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
 import attrs
@@ -57,7 +57,18 @@ class _Stopping:
         self.ask()
 
 
-def run_program(manifest: Manifest, main: Main | None, ready: Callable[[Node], None]) -> Any:
+@attrs.frozen
+class Observing:
+    """How the program is observed: on which port, whether the page may act, and who is told its URL."""
+
+    port: int
+    allow_actions: bool
+    tell: Callable[[str], None]
+
+
+def run_program(
+    manifest: Manifest, main: Main | None, ready: Callable[[Node], None], observing: Observing | None = None
+) -> Any:
     """Run what a manifest declares, and `main` with it if there is one: its value.
 
     Without `main` it runs until its services have ended, or a signal stops it.
@@ -66,19 +77,22 @@ def run_program(manifest: Manifest, main: Main | None, ready: Callable[[Node], N
         manifest: what to run.
         main: the first process, which ends the program by its end.
         ready: called once all runs.
+        observing: how it is observed, if it is.
 
     Raises:
         Error: why something could not start, or ended badly.
     """
     try:
-        return trio.run(_program, manifest, main, ready)
+        return trio.run(_program, manifest, main, ready, observing)
     except BaseExceptionGroup as group:
         for leaf in leaves(group):
             raise leaf from None
         raise
 
 
-async def _program(manifest: Manifest, main: Main | None, ready: Callable[[Node], None]) -> Any:
+async def _program(
+    manifest: Manifest, main: Main | None, ready: Callable[[Node], None], observing: Observing | None
+) -> Any:
     settings = {"name": manifest.name, **manifest.node}
     with (
         trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received,
@@ -90,6 +104,8 @@ async def _program(manifest: Manifest, main: Main | None, ready: Callable[[Node]
             if PARENT_PIPE in os.environ:
                 nursery.start_soon(stopping.on_end_of, int(os.environ[PARENT_PIPE]))
             async with Node(**settings, control=True) as node, AsyncExitStack() as stack:
+                if observing is not None:  # first, so that it sees all start and stop
+                    observing.tell(await stack.enter_async_context(_observer(node, observing)))
                 ends: list[Until] = []
                 for layer in layers():
                     if layer.open is not None:
@@ -101,6 +117,12 @@ async def _program(manifest: Manifest, main: Main | None, ready: Callable[[Node]
             nursery.cancel_scope.cancel()
             return value
     return None
+
+
+def _observer(node: Node, observing: Observing) -> AbstractAsyncContextManager[str]:
+    from actors.observer import observer  # of an extra, which need not be installed
+
+    return observer(node, port=observing.port, allow_actions=observing.allow_actions)
 
 
 async def _until_end(node: Node, main: Main | None, ends: list[Until], asked: trio.Event) -> Any:

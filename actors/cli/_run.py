@@ -18,7 +18,7 @@ from actors._node import Node
 from actors._view import plain
 from actors.cli._arguments import json_option, json_value
 from actors.cli._output import Output
-from actors.cli._program import Main, run_program
+from actors.cli._program import Main, Observing, run_program
 from actors.cli._reload import run_again
 from actors.manifest import Manifest, import_source, load, of_module
 
@@ -58,6 +58,15 @@ def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
 @click.option("--namespace", help="On that server.")
 @click.option("--reload", is_flag=True, help="Run again when a .py or .toml file here has changed.")
 @click.option(
+    "--observe", is_flag=True, help="Serve a page on this machine that shows the processes; its URL is told."
+)
+@click.option(
+    "--observe-port", type=click.IntRange(0, 65535), default=0, help="Of that page, instead of a free one."
+)
+@click.option(
+    "--observe-actions", is_flag=True, help="Let that page end processes and send them messages, too."
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -74,6 +83,9 @@ def run(
     address: str | None,
     namespace: str | None,
     reload: bool,
+    observe: bool,
+    observe_port: int,
+    observe_actions: bool,
     log_level: str,
 ) -> int:
     r"""Run a manifest, by default everproc.toml here, or a module: its main function, or what its entries need.
@@ -108,7 +120,14 @@ def run(
     def ready(node: Node) -> None:
         output.note(f"{node.name} runs; look at it with `everproc tree`, stop it with Ctrl-C")
 
-    value = run_program(manifest, main, ready)
+    if not observe and (observe_port or observe_actions):
+        raise click.UsageError("--observe-port and --observe-actions are for --observe: give that too")
+
+    def tell(url: str) -> None:
+        click.echo(f"observe it at {url}", err=True)  # as one line, whatever the width of the terminal
+
+    observing = Observing(observe_port, observe_actions, tell) if observe else None
+    value = run_program(manifest, main, ready, observing)
     if value is not None:
         output.show(plain(value), lambda: Text(str(value)))
     return 0
