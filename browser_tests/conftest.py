@@ -117,7 +117,7 @@ def browser() -> Generator[Browser, None, None]:
 @pytest.fixture
 def page(browser: Browser, opens: Opens) -> Generator[Page, None, None]:
     """A window, in which any error of the page fails the test. It is closed before what it shows."""
-    assert opens
+    del opens  # asked for so that it is there before the window, and after it
     wrong: list[str] = []
     context = browser.new_context(
         viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
