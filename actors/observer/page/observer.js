@@ -14,6 +14,7 @@ let order = 0;
 let visible = []; // the rows of the tree from top to bottom: {process, guides, children}
 let selected = null;
 let first = true; // until the first list has come, nothing is new
+let unlisted = 3; // so many changes more until the first list of durable processes has come: none of them is new
 let actions = false;
 let filter = "";
 
@@ -76,12 +77,14 @@ function connect() {
     processes.clear();
     $("log").replaceChildren();
     first = true;
+    unlisted = 3;
     setLive("on", "live");
   });
   source.addEventListener("change", (event) => change(JSON.parse(event.data)));
   source.addEventListener("log", (event) => tell(JSON.parse(event.data)));
   source.addEventListener("elsewhere", (event) => {
     const wrong = JSON.parse(event.data).error;
+    if (unlisted === 3) unlisted = 2;
     $("notice").dataset.wrong = wrong ? "Durable processes cannot be listed: " + wrong : "";
     showNotice();
   });
@@ -114,7 +117,7 @@ function change(told) {
       continue;
     }
     row.order = ++order;
-    row.born = first ? 0 : now;
+    row.born = first || (unlisted && isDurable(row)) ? 0 : now;
     const before = first ? undefined : (dead.get(place(row)) || []).shift();
     if (before) {
       row.again = before.again + 1;
@@ -123,6 +126,7 @@ function change(told) {
     processes.set(row.pid, row);
   }
   first = false;
+  if (unlisted && unlisted < 3) unlisted--;
   figures(told.node);
   if (told.rows.length || told.gone.length || fading) lay();
 }
