@@ -9,7 +9,7 @@ import attrs
 
 import actors
 from actors import PID, Dest, Duration, Error, Target, invalid, seconds
-from supervision._child_spec import Child, ChildSpec, Counts, Type, one_of, whole_number
+from supervision._child_spec import Child, ChildSpec, Counts, Type, is_durable, one_of, whole_number
 from supervision._children import Children
 from supervision._handle import Handle
 from supervision._requests import FOREVER, ask
@@ -204,6 +204,8 @@ async def start(
     """
     if not hasattr(supervisor, "__supervision_body__") or isinstance(supervisor, type):
         raise invalid("supervisor", supervisor, "a supervisor, such as Supervisor([ChildSpec(...)])")
+    if on is not None and is_durable(on, None):
+        raise invalid("on", on, "a host in memory: a supervisor lives there, and may have durable children")
     target, args = supervisor.__supervision_body__(())
     pid = await spawn(actors.spawner(name, on), target, args, monitored=False)
     await until_ready(pid, FOREVER)

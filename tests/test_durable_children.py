@@ -235,6 +235,15 @@ async def test_child_that_could_not_be_found_again_is_refused(here: Outside) -> 
     await inside(here, body)
 
 
+async def test_supervisor_itself_lives_in_memory(here: Outside) -> None:
+    async def body() -> None:
+        with pytest.raises(Error, match="a host in memory") as caught:
+            await start(Supervisor([]), on=WORKER)
+        assert caught.value.kind == INVALID
+
+    await inside(here, body)
+
+
 class Local(Server):
     @handle_call
     def nothing(self) -> None: ...
