@@ -23,8 +23,9 @@ from temporal_bridge._feed import RETRY
 
 log = logging.getLogger("everproc.bridge")
 
-TAKEN_UP: Final = timedelta(seconds=5)
-"""How long something waits for its node, before that counts as a sign of its death. Alive it takes milliseconds."""
+TAKEN_UP: Final = (timedelta(seconds=5), timedelta(seconds=10))
+"""How long something waits for its node, before that counts as the first, and as the second sign of its death. Alive it
+takes milliseconds; but after the server was away, Temporal's workers may take ten seconds until they ask it again."""
 
 ALIVE: Final = timedelta(seconds=5)
 """How long a node may be silent. Its heartbeats come once a second."""
@@ -84,7 +85,7 @@ class Peers:
                     [node, _TERM],
                     node,
                     start_to_close_timeout=timedelta(seconds=2 * _TERM),
-                    schedule_to_start_timeout=TAKEN_UP,
+                    schedule_to_start_timeout=TAKEN_UP[signs],
                     heartbeat_timeout=ALIVE,
                     retry_policy=RetryPolicy(maximum_attempts=1),
                 )

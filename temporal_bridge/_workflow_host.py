@@ -173,7 +173,7 @@ class WorkflowHost:
                 wire.LOOK,
                 args=[str(target)],
                 task_queue=node_queue(target.node) if here else watch_queue(workflow.info().task_queue),
-                schedule_to_start_timeout=PICKED_UP,
+                schedule_to_start_timeout=PICKED_UP[1],
                 start_to_close_timeout=AT_MOST,
                 schedule_to_close_timeout=AT_MOST * 2,
             )

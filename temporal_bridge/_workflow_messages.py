@@ -24,8 +24,8 @@ AT_MOST: Final = timedelta(seconds=30)
 """How long an activity of the runtime's own takes that waits for nobody."""
 
 
-PICKED_UP: Final = timedelta(seconds=5)
-"""How long something waits for a node, before that counts as a sign of its death. Alive it takes milliseconds."""
+PICKED_UP: Final = (timedelta(seconds=5), timedelta(seconds=10))
+"""How long something waits for a node, before that counts as the first, and as the second sign of its death."""
 
 TWO_SIGNS: Final = "everproc-two-signs-of-death"
 """The change since which a node is gone after two such signs, and remembered. Executions before it took one."""
@@ -181,13 +181,13 @@ class WorkflowMessages:
                 return here
             self._elsewhere.add(node)
         await self._commands.room(size)
-        for _ in range(2):
+        for taken_up in PICKED_UP:
             try:
                 there: list[bool | list[Any]] | None = await workflow.execute_activity(
                     wire.DELIVER,
                     args=args,
                     task_queue=node_queue(node),
-                    schedule_to_start_timeout=PICKED_UP,
+                    schedule_to_start_timeout=taken_up,
                     start_to_close_timeout=AT_MOST,
                     schedule_to_close_timeout=AT_MOST * 2,
                 )

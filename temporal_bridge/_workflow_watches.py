@@ -152,7 +152,7 @@ class WorkflowWatches:
                     args=[node],
                     task_queue=node_queue(node),
                     start_to_close_timeout=_FOR_EVER,
-                    schedule_to_start_timeout=PICKED_UP,
+                    schedule_to_start_timeout=PICKED_UP[signs],
                     heartbeat_timeout=_ALIVE,
                     retry_policy=_ONCE,
                 )

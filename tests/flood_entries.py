@@ -9,25 +9,32 @@ flood = Namespace("flood")
 WORKER = "flood:worker"
 
 
+EACH = 5
+"""How many messages a task sends, one after the other."""
+
+
 async def send_at_once(to: PID, count: int) -> bool:
-    """Sends the numbers from a task each; whether all were taken."""
+    """Sends `count` messages from many tasks at once; whether all were taken."""
     taken = actors.Channel[bool](count)
 
-    async def send(number: int) -> None:
-        await taken.send(await actors.send(to, "n", number))
+    async def send(task: int) -> None:
+        for number in range(EACH):
+            await taken.send(await actors.send(to, "n", task, number))
 
-    for number in range(count):
-        actors.start_soon(send, number)
+    for task in range(count // EACH):
+        actors.start_soon(send, task)
     return all([await taken.receive() for _ in range(count)])
 
 
 async def receive_in_order(count: int) -> int:
-    """Takes numbers from 0 on; the first that is not the next one fails it."""
+    """Takes them: of each task in order, and each once."""
     numbers = actors.listen("n")
-    for expected in range(count):
-        number = await numbers.receive()
-        if number != expected:
-            raise actors.Error(f"{number} came, expected {expected}", kind="CONFLICT")
+    expected = [0] * (count // EACH)
+    for _ in range(count):
+        task, number = await numbers.receive()
+        if number != expected[task]:
+            raise actors.Error(f"{number} of task {task} came, expected {expected[task]}", kind="CONFLICT")
+        expected[task] += 1
     return count
 
 

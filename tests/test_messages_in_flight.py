@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 import actors
-from actors import Node
+from actors import PID, Node
 from temporal_bridge import TemporalBridge, TemporalClient
 from tests.bridging import Outside, next_exit, outside
 from tests.flood_entries import WORKER, flood, receive_in_order, receives, send_at_once, sends
@@ -41,16 +41,19 @@ async def test_messages_in_flight_between_durable_and_local_processes(
 async def test_messages_in_flight_to_a_process_of_another_program_and_back(temporal_address: str) -> None:
     async def main() -> int:
         echo = other.pids[0]
-        await actors.monitor(echo)
-        numbers = actors.listen("n")
+        received = await actors.spawn_monitored(sends_and_receives, echo, on="green")
+        event = await next_exit()
+        assert event.pid == received
+        count: int = event.result.unwrap()
+        return count
+
+    async def sends_and_receives(echo: PID) -> int:
         assert await send_at_once(echo, MANY)
-        for expected in range(MANY):
-            assert await numbers.receive() == expected
-        return MANY
+        return await receive_in_order(MANY)
 
     async with (
         other_program(temporal_address) as other,
         Node("here") as node,
         TemporalBridge(node, TemporalClient(temporal_address)),
     ):
-        assert await node.execute(main, on="green") == MANY
+        assert await node.execute(main) == MANY
