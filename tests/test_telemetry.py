@@ -173,7 +173,7 @@ async def test_endpoint_tells_of_batches_and_adds_the_figures_of_temporals_sdk(t
     assert samples["everproc_batches_total", by()] == 2
     assert samples["everproc_batched_messages_total", by()] == 2
     assert samples["everproc_outbox_messages", by()] == 0
-    assert "temporal_workflow_completed_total" in text
+    assert "temporal_request_total" in text
     assert not [name for name, _ in without if name.startswith("temporal_")]
 
 
