@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from actors import _relations as relations
 from actors._channel import Queue
-from actors._errors import INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
+from actors._errors import CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
 from actors._events import Exit, MonitorRef
 from actors._message import ReplyTo, make_message
 from actors._pid import PID, Dest
@@ -77,6 +77,13 @@ class Calls:
         if isinstance(answer, Error):
             raise answer
         raise _late(pid, topic, answer.timeout) if isinstance(answer, _Late) else _failed(answer, topic)
+
+    def close(self) -> None:
+        """The node has been left, and with it the clock of the calls: those that code outside still waits for fail."""
+        for number in list(self._waiting):
+            self.fail(
+                number, Error(f"node {self._kernel.name} was left before the reply came", kind=CONFLICT)
+            )
 
     @property
     def waiting(self) -> int:

@@ -1,9 +1,11 @@
-"""The crash report: an exception that ends a process never disappears."""
+"""The crash report: no exception disappears, and no abnormal end of a process."""
 
 from __future__ import annotations
 
 import logging
+from typing import Final
 
+from actors._errors import Error
 from actors._events import Reason, Result
 from actors._pid import PID
 from actors._process import Process
@@ -11,24 +13,37 @@ from actors._scheduler import caller
 
 log = logging.getLogger("everproc")
 
+_CLEAN: Final = ("normal", "shutdown")
+
 
 def crash_report(process: Process, reason: Reason, result: Result) -> None:
-    """Log the error of a process: as an error if nobody watches for it, else for debugging only."""
-    if reason != "error":
+    """Log an abnormal end: an error as such, others for information; for debugging only if somebody watches for it."""
+    if reason in _CLEAN:
         return
     watched = bool(process.watchers) or any(_traps_links(process, peer) for peer in process.links or ())
-    error = result.error
-    assert error is not None
+    level = logging.DEBUG if watched else logging.ERROR if reason == "error" else logging.INFO
+    if log.isEnabledFor(level):
+        assert result.error is not None
+        _log(process, level, f"ended with reason={reason}", result.error, reason == "error")
+
+
+def report_unheard(process: Process, error: Error) -> None:
+    """Log an error that a process raised when its end had another reason already, so that nobody else hears of it."""
+    _log(process, logging.ERROR, "raised this beside the reason of its end", error, True)
+
+
+def _log(process: Process, level: int, what: str, error: Error, traceback: bool) -> None:
+    raised = error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error
     told_by = caller.set(process)  # so that the record says which process it is about
     log.log(
-        logging.DEBUG if watched else logging.ERROR,
-        "process %s (%s), spawned by %s, ended with reason=%s: %s",
+        level,
+        "process %s (%s), spawned by %s, %s: %s",
         process.pid,
         process.entry.id,
         process.parent or "code outside any process",
-        reason,
+        what,
         error,
-        exc_info=error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error,
+        exc_info=raised if traceback else None,
     )
     caller.reset(told_by)
 

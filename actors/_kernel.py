@@ -10,7 +10,7 @@ from actors import _relations as relations
 from actors._calls import Calls, TracedCalls
 from actors._cancel import force_end, request_stop
 from actors._cluster import Cluster
-from actors._crash_report import crash_report
+from actors._crash_report import crash_report, report_unheard
 from actors._dead_letters import DeadLetters
 from actors._description import Description, Statistics, describe_process
 from actors._errors import CONFLICT, INVALID, NOT_FOUND, Error, invalid
@@ -417,7 +417,7 @@ class Kernel:
         self.groups.forget(process.pid)
         self._exits[reason] += 1
         self._accepted += process.mailbox.accepted
-        if reason == "error":
+        if reason != "normal":
             crash_report(process, reason, result)
         if self.cluster is not None and self.cluster.holds(process.pid):
             self.cluster.release(process, lambda: relations.tell_of_death(process, reason, result))
@@ -429,6 +429,10 @@ class Kernel:
                 self.unwatch(pid, ref)
         if self.on_end is not None:
             self.on_end(process)
+
+    def unheard(self, process: Process, error: Error) -> None:
+        """A process raised an error when its end had another reason already."""
+        report_unheard(process, error)
 
     # Looking in
 

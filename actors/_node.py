@@ -156,6 +156,7 @@ class Node:
         self._nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await self._wait_until_empty()
+        self._kernel.calls.close()
         self._scheduler.close()
 
     async def _wait_until_empty(self) -> None:

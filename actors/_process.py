@@ -168,11 +168,17 @@ class Process:
         else:
             assert self._others is not None
             del self._others[task]
-            # When the main task failed, that came first: what the others raise while they unwind is not the reason.
-            if error is not None and not _is_upgrade(error) and not self._failed:
-                self.end("error", Error.of(error))
+            if error is not None and not _is_upgrade(error):
+                self._end_by_error(Error.of(error))
         if self._main is None and not self._others:
             self._finish()
+
+    def _end_by_error(self, error: Error) -> None:
+        """A task beside the main one has failed. What it raises while it unwinds is not the reason of the end."""
+        if self._failed or (self._ending is not None and self._ending.forced):
+            self.kernel.unheard(self, error)
+        else:
+            self.end("error", error)
 
     @property
     def _failed(self) -> bool:
@@ -213,6 +219,9 @@ class Process:
             self.kernel.succeed(self, args)
             return
         if ending is not None and (ending.forced or outcome is None):
+            error = None if outcome is None else outcome[1].error
+            if error is not None and error is not ending.result.error:
+                self.kernel.unheard(self, error)
             outcome = (ending.reason, ending.result)
         reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
         if self.owned:

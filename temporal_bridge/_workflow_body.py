@@ -92,6 +92,11 @@ class _WorkflowKernel(Kernel):
         self.successor = _Successor(process.entry, args)
         self.on_succeed()
 
+    def unheard(self, process: Process, error: Error) -> None:
+        """As `Kernel.unheard`, once: not again in a replay."""
+        if not workflow.unsafe.is_replaying():
+            super().unheard(process, error)
+
 
 @workflow.defn(dynamic=True)
 class DurableProcess:

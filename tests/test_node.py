@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 import threading
@@ -26,6 +27,16 @@ def in_trio(function: Callable[[], Awaitable[None]]) -> Callable[[], None]:
 
     test.__name__ = function.__name__
     test.__doc__ = function.__doc__
+    return test
+
+
+def in_trio_with(function: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """As `in_trio`, for a test with arguments."""
+
+    @functools.wraps(function)
+    def test(*args: Any, **kwargs: Any) -> None:
+        trio.run(functools.partial(function, *args, **kwargs), clock=MockClock(autojump_threshold=0))
+
     return test
 
 
@@ -583,6 +594,28 @@ async def test_process_can_run_a_node_of_its_own() -> None:
         assert await node.execute(outer) == ((1, 2, 3), actors.EXIT)
 
 
+@in_trio
+async def test_call_that_waits_for_another_nodes_process_fails_when_its_own_node_is_left() -> None:
+    caught: list[actors.Error] = []
+
+    async def call(node: Node, pid: PID) -> None:
+        try:
+            await node.call(pid, "question", timeout="1h")
+        except actors.Error as error:
+            caught.append(error)
+
+    async with Node("other") as other, trio.open_nursery() as nursery:
+        pid = await other.spawn(forever)
+        async with Node("left") as node:
+            nursery.start_soon(call, node, pid)
+            await wait_all_tasks_blocked()
+        await wait_all_tasks_blocked()
+        (error,) = caught
+        assert error.kind == actors.CONFLICT
+        assert f"node {node.name} was left" in error.message
+        assert (await other.describe(pid)).watchers == 0
+
+
 # run
 
 
@@ -711,6 +744,105 @@ async def test_crash_report_has_the_traceback_once() -> None:
         assert part in text
     assert text.count("Traceback") == 1
     assert text.count("raise ValueError(message)") == 1
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Level and text of what was logged."""
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+@pytest.mark.parametrize("host", ["trio", "green"])
+@in_trio_with
+async def test_error_that_is_not_the_reason_of_an_end_is_logged(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def unwinds(text: str) -> None:
+        try:
+            await forever()
+        finally:
+            raise ValueError(text)
+
+    async def fails_after_its_task() -> None:
+        actors.start_soon(crash, "the reason")
+        await unwinds("main")
+
+    async def fails_before_its_task() -> None:
+        actors.start_soon(unwinds, "task")
+        await actors.sleep("1s")
+        raise KeyError("the reason")
+
+    async def main() -> None:
+        events = actors.events()
+        for function, args, lost, reason in (
+            (unwinds, ("alone",), "alone", "terminated"),
+            (fails_after_its_task, (), "main", "error"),
+            (fails_before_its_task, (), "task", "error"),
+        ):
+            pid = await actors.spawn_monitored(function, *args, on=host)
+            await actors.sleep("2s")
+            await actors.terminate(pid)
+            event = await events.receive()
+            assert isinstance(event, actors.Exit)
+            assert event.reason == reason
+            (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+            assert str(pid) in record.getMessage()
+            assert str(actors.self_pid()) in record.getMessage()
+            assert f"ValueError: {lost}" in record.getMessage()
+            assert "raise ValueError(text)" in logging.Formatter().format(record)
+            caplog.clear()
+
+    async with Node() as node:
+        await node.execute(main)
+
+
+@pytest.mark.parametrize("host", ["trio", "green"])
+@in_trio_with
+async def test_abnormal_end_that_nobody_watches_is_logged_and_a_clean_one_is_not(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "everproc")
+
+    async def linked_to(pid: PID) -> None:
+        await actors.link(pid)
+        await forever()
+
+    async with Node() as node:
+        terminated, cancelled, watched = [await node.spawn(forever, on=host) for _ in range(3)]
+        linked = await node.spawn(linked_to, terminated, on=host)
+        await node.spawn(value, on=host)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(expect_unavailable, node, watched)
+            await wait_all_tasks_blocked()
+            for pid in (terminated, watched):
+                await node.terminate(pid, "enough")
+        await node.cancel(cancelled, reason="please")
+        await node.spawn(forever, on=host)
+        await wait_all_tasks_blocked()
+    by = "spawned by code outside any process"
+    link_down = f"linked process {terminated} ended: terminated"
+    here = "tests.test_node:test_abnormal_end_that_nobody_watches_is_logged_and_a_clean_one_is_not"
+    assert sorted(told(caplog)) == sorted(
+        [
+            (
+                "INFO",
+                f"process {terminated} (tests.hosts:forever), {by}, ended with reason=terminated: terminated: enough",
+            ),
+            (
+                "INFO",
+                f"process {linked} ({here}.<locals>.linked_to), {by}, ended with reason=link_down: {link_down}",
+            ),
+            (
+                "INFO",
+                f"process {cancelled} (tests.hosts:forever), {by}, ended with reason=cancelled: cancelled: please",
+            ),
+        ]
+    )
+
+
+async def expect_unavailable(node: Node, pid: PID) -> None:
+    with pytest.raises(actors.Error) as caught:
+        await node.call(pid, "question")
+    assert caught.value.kind == actors.UNAVAILABLE
 
 
 def test_process_that_is_declared_for_activities_is_a_process_when_it_is_called_here() -> None:

@@ -50,11 +50,11 @@ def import_the_kernel_as_actors() -> None:
     sys.modules["actors"] = package
     known = kernel_modules()
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    tree.body = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and (node.module in known or node.module == "actors")
-    ]
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if node.module == "actors":
+            node.names = [name for name in node.names if f"actors.{name.name}" in known]
+    tree.body = [node for node in imports if node.module == "actors" or node.module in known]
     exec(compile(tree, str(path), "exec"), vars(package))
 
 
