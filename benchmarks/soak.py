@@ -42,7 +42,8 @@ async def serve(address: str, queue: str, name: str) -> None:
     async with Node(name) as node:
         runs = name.startswith("worker")
         worker = Worker(WORKER, task_queue=queue, entries=[soak], max_cached_workflows=50, run=runs)
-        async with TemporalBridge(node, TemporalClient(address), worker):
+        client = TemporalClient(address, connect_timeout="60s")  # the server may just be down
+        async with TemporalBridge(node, client, worker):
             if not runs:
                 await node.spawn(keeper, name)
             print("ready", flush=True)
