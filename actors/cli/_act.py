@@ -10,6 +10,7 @@ from rich.text import Text
 
 from actors._errors import NOT_FOUND, Error
 from actors.cli._arguments import (
+    WithNumbers,
     json_option,
     json_table,
     json_value,
@@ -32,7 +33,7 @@ def _gone(pid: str) -> Error:
     return Error(f"process {pid} does not exist any more", kind=NOT_FOUND)
 
 
-@click.command()
+@click.command(cls=WithNumbers)
 @pid_argument
 @click.argument("topic", type=topic_name, metavar="TOPIC")
 @payload_argument
@@ -55,7 +56,7 @@ def send(output: Output, pid: str, topic: str, payload: tuple[Any, ...], node: s
     output.show(found, lambda: Text(f"sent to {found['pid']}"))
 
 
-@click.command()
+@click.command(cls=WithNumbers)
 @pid_argument
 @click.argument("topic", type=topic_name, metavar="TOPIC")
 @payload_argument
@@ -83,7 +84,7 @@ def call(
     output.show(found, lambda: _pretty(found["answer"]))
 
 
-@click.command()
+@click.command(cls=WithNumbers)
 @click.argument("entry", metavar="ENTRY")
 @click.argument("args", metavar="[JSON]...", nargs=-1, type=json_value)
 @click.option("--on", metavar="HOST", help='Where: "trio", "green", or a worker such as app:worker.')

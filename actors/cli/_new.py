@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -24,10 +25,16 @@ def make_project(directory: Path, name: str) -> list[Path]:
     Raises:
         Error: INVALID for a name that no package can have, ALREADY_EXISTS for a directory with something in it.
     """
-    if not _NAME.fullmatch(name) or not name.replace("-", "_").isidentifier():
+    if not _NAME.fullmatch(name):
         raise Error(
             f"name={name!r} is not valid: expected lower-case letters, digits and '-', a letter first,"
             " such as 'my-shop'",
+            kind=INVALID,
+            details={"usage": True},
+        )
+    if keyword.iskeyword(name):
+        raise Error(
+            f"name={name!r} is not valid: expected a name that is no word of Python",
             kind=INVALID,
             details={"usage": True},
         )

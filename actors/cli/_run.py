@@ -16,7 +16,7 @@ from actors._entries import is_async
 from actors._errors import invalid
 from actors._node import Node
 from actors._view import plain
-from actors.cli._arguments import json_option, json_value
+from actors.cli._arguments import WithNumbers, json_option, json_value
 from actors.cli._output import Output
 from actors.cli._program import Main, Observing, run_program
 from actors.cli._reload import run_again
@@ -50,7 +50,7 @@ def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
     return manifest, Main(function)
 
 
-@click.command()
+@click.command(cls=WithNumbers)
 @target_argument
 @click.argument("args", metavar="[JSON]...", nargs=-1, type=json_value)
 @click.option("--name", help="Of the node, instead of what the manifest says.")
@@ -102,13 +102,6 @@ def run(
     """
     if reload:
         return run_again(output)
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)-8s %(name)s: %(message)s", stream=sys.stderr
-    )
-    if log_level == "info":
-        logging.getLogger("temporalio").setLevel(
-            logging.WARNING
-        )  # tells of each worker that it starts and stops
     manifest, main = find(target, {"address": address, "namespace": namespace})
     if name is not None:
         manifest = attrs.evolve(manifest, node={**manifest.node, "name": name})
@@ -116,6 +109,14 @@ def run(
         main = attrs.evolve(main, args=args)
     elif args:
         raise click.UsageError(f"args={list(args)!r}: only a main function takes arguments, MODULE:MAIN")
+
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)-8s %(name)s: %(message)s", stream=sys.stderr
+    )
+    if log_level == "info":
+        logging.getLogger("temporalio").setLevel(
+            logging.WARNING
+        )  # tells of each worker that it starts and stops
 
     def ready(node: Node) -> None:
         output.note(f"{node.name} runs; look at it with `everproc tree`, stop it with Ctrl-C")
