@@ -7,6 +7,7 @@ that name only once it listens, so a socket that refuses a connection belongs to
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import struct
@@ -21,6 +22,9 @@ import attrs
 from actors._errors import INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 
 _SUFFIX: Final = ".sock"
+_CUT: Final = "~"
+"""At the end of a name that is too long for a path."""
+
 _LONGEST: Final = 103
 """Bytes of a socket's path that every system takes: macOS has 104 with the closing zero, Linux 108."""
 
@@ -31,6 +35,13 @@ class ControlSocket:
 
     node: str
     path: Path
+
+    def is_of(self, name: str) -> bool:
+        """Whether it is that of a node, named with its incarnation or without."""
+        own, _, incarnation = self.node.rpartition(".")
+        if own.endswith(_CUT) and name.startswith(own.removesuffix(_CUT)):
+            return "." not in name or name.endswith(incarnation)
+        return name in (self.node, own)
 
 
 def directory() -> Path:
@@ -93,18 +104,11 @@ def listen(node: str) -> tuple[socket.socket, ControlSocket]:
     """Open the control socket of a node; the file is the caller's to remove.
 
     Raises:
-        Error: INVALID, when the node's name is too long to be a socket's; as `directory`; UNAVAILABLE, when the
+        Error: INVALID, when the directory's name is too long for a socket's; as `directory`; UNAVAILABLE, when the
             socket cannot be made.
     """
     running()  # which removes those of nodes that have died
-    path = directory() / (urllib.parse.quote(node, safe="") + _SUFFIX)
-    excess = len(os.fsencode(path)) - _LONGEST
-    if excess > 0:
-        raise Error(
-            f"node={node!r} is too long a name for a control socket, whose path would be {str(path)!r}:"
-            f" make it {excess} characters shorter",
-            kind=INVALID,
-        )
+    path = _path(directory(), node)
     draft = path.with_suffix(".new")
     listener = socket.socket(socket.AF_UNIX)
     try:
@@ -120,6 +124,21 @@ def listen(node: str) -> tuple[socket.socket, ControlSocket]:
             f"the control socket path={str(path)!r} cannot be made: {error.strerror}", kind=UNAVAILABLE
         ) from error
     return listener, ControlSocket(node, path)
+
+
+def _path(parent: Path, node: str) -> Path:
+    """Where the socket of a node is. A name that is too long is cut; the incarnation tells nodes apart all the same."""
+    name, _, incarnation = urllib.parse.quote(node, safe="").rpartition(".")
+    room = _LONGEST - len(os.fsencode(parent)) - len(f"/.{incarnation}{_SUFFIX}")
+    if len(name) > room:
+        name = re.sub("%.?$", "", name[: room - len(_CUT)]) + _CUT
+    if room <= len(_CUT):
+        raise Error(
+            f"path={str(parent)!r} is too long for the directory of control sockets: set XDG_RUNTIME_DIR to a shorter"
+            " one",
+            kind=INVALID,
+        )
+    return parent / f"{name}.{incarnation}{_SUFFIX}"
 
 
 def is_own_user(connection: socket.socket) -> bool:

@@ -84,6 +84,8 @@ class Shell:
 
 def until(look: Callable[[], T | None]) -> T:
     """What `look` finds, once it finds something."""
+    deadline = time.monotonic() + 60
     while (found := look()) is None:
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     return found

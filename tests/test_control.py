@@ -95,9 +95,25 @@ async def test_name_that_is_no_file_name_is_found_again() -> None:
         assert (await ask(node, "node"))["name"] == node.name
 
 
-async def test_name_too_long_for_a_socket_is_refused_before_anything_starts() -> None:
-    with pytest.raises(Error, match=r"is too long a name for a control socket.*characters shorter"):
-        async with Node("n" * 200, control=True):
+async def test_name_too_long_for_a_socket_is_cut_in_its_path() -> None:
+    async with Node("n" * 200, control=True), Node("n/" * 200, control=True) as node:
+        for found in running():
+            assert len(str(found.path)) <= 103
+        (mine,) = [found for found in running() if found.is_of(node.name)]
+        assert mine.is_of("n/" * 200)
+        assert not mine.is_of("m")
+        async with await trio.open_unix_socket(str(mine.path)) as stream:
+            await stream.send_all(b'{"verb": "node"}\n')
+            assert (await answer(stream))["result"]["name"] == node.name
+
+
+async def test_directory_too_long_for_sockets_is_refused_before_anything_starts(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (runtime / ("d" * 100)).mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime / ("d" * 100)))
+    with pytest.raises(Error, match="is too long for the directory of control sockets: set XDG_RUNTIME_DIR"):
+        async with Node("n", control=True):
             pass
 
 

@@ -21,6 +21,7 @@ class NodeClient:
 
     def __init__(self, found: ControlSocket) -> None:
         self.node = found.node
+        self.is_of = found.is_of
         self._path = str(found.path)
 
     def ask(self, verb: str, **given: Any) -> Any:
@@ -71,9 +72,7 @@ def choose(name: str | None) -> NodeClient:
     """
     found = nodes()
     names = ", ".join(client.node for client in found)
-    chosen = [
-        client for client in found if name is None or name in (client.node, client.node.rpartition(".")[0])
-    ]
+    chosen = [client for client in found if name is None or client.is_of(name)]
     if len(chosen) == 1:
         return chosen[0]
     if not found:
