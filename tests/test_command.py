@@ -397,7 +397,7 @@ def test_check_tells_of_a_server_that_is_not_there_and_of_what_does_not_replay(p
     _, connection, determinism = json.loads(done.stdout)["findings"]
     assert (connection["ok"], "no connection to Temporal" in connection["message"]) == (False, True)
     assert determinism["ok"] is False
-    assert "orders.py:22: time.time may not be used in a durable process" in determinism["message"]
+    assert "orders.py:20: time.time may not be used in a durable process" in determinism["message"]
 
 
 def test_project_is_not_written_over_another(project: Shell) -> None:
