@@ -38,11 +38,22 @@ def self_pid() -> PID:
     return running_process().pid
 
 
+# Those of a spawner with nothing set; without a coroutine in between, which a spawn would feel.
+
 spawn = _SPAWNER.spawn
+"""Start a process: `await spawn(function, *args, on=None)`; see `Spawner.spawn`."""
+
 spawn_monitored = _SPAWNER.spawn_monitored
+"""Start a process and monitor it, in one step: its `Exit` comes to `events()`; see `Spawner.spawn_monitored`."""
+
 spawn_linked = _SPAWNER.spawn_linked
+"""Start a process and link to it, in one step; see `Spawner.spawn_linked`."""
+
 spawn_linked_monitored = _SPAWNER.spawn_linked_monitored
+"""Start a process, link to it and monitor it, in one step; see `Spawner.spawn_linked_monitored`."""
+
 execute = _SPAWNER.execute
+"""Start a process, wait for its end, and return its value or raise its error; see `Spawner.execute`."""
 
 
 def spawner(

@@ -143,10 +143,11 @@ class Namespace:
             raise invalid("name", name, "a non-empty workflow type name")
 
         def declare(function: F) -> F:
+            body = process_function(function, "function")
             entry = Entry(
                 self._id(function),
                 "process",
-                process_function(function, "function"),
+                body,
                 worker,
                 name,
                 activity=activity,

@@ -97,10 +97,14 @@ NOT_CHECKED = {
     "Spawner.spawn_monitored(*args)", "Spawner.spawn_linked_monitored(*args)", "Spawner.execute(*args)",
     "Node.spawn(*args)", "Node.execute(*args)",
     # Filled in by the runtime.
-    "Spawner(messages)", "Spawner(kernel)",
+    "Spawner(messages)", "Spawner(kernel)", "Spawner(detached)",
     # The name of an argument, for the message about it.
     "actors.seconds(name)", "actors.option_seconds(name)", "actors.process_entry(name)",
     "actors.function_entry(name)", "actors.invalid(name)", "actors.invalid(expected)",
+    "actors.process_function(target)", "actors.process_function(name)",
+    "actors.not_one_of(mark)", "actors.not_one_of(name)", "actors.not_one_of(value)", "actors.not_one_of(known)",
+    # Between hosts, which agree on what they say there.
+    "actors.portable(cls)", "actors.portable_name(cls)", "actors.portable_class(name)",
 }  # fmt: skip
 
 
@@ -412,7 +416,7 @@ MADE_BY_THE_RUNTIME = {
     "Attempt", "CallOptions", "Caller", "Description", "Entry", "FunctionCall", "FunctionHost", "FunctionInfo",
     "Future", "GreenTask", "Host", "Kernel", "Outside", "Parking", "Process", "Queue", "ReplyTo", "RetryPolicy",
     "Scheduler", "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
-    "ChannelClosed", "Ticker",
+    "ChannelClosed", "Ticker", "Behaviour", "Cluster", "LongLife", "Registry",
 }  # fmt: skip
 FOR_HOSTS_ONLY = {
     "current_context",
@@ -444,7 +448,7 @@ def public() -> Iterator[str]:
     """Each argument of each public function and method, as the keys of the table name it."""
     for name in actors.__all__:
         found = getattr(actors, name)
-        if inspect.isfunction(found) and name not in FOR_HOSTS_ONLY:
+        if (inspect.isfunction(found) or inspect.ismethod(found)) and name not in FOR_HOSTS_ONLY:
             yield from parameters(f"actors.{name}", found)
     for module in (actors.context, funcs, groups, names):
         for name in module.__all__:
