@@ -1,7 +1,7 @@
 # Every target makes the .venv it needs; Python 3.11 or newer is all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts docs pytest browser bench format changelog clean
+.PHONY: help demo test lint types contracts docs pytest browser pictures bench format changelog clean
 .NOTPARALLEL:
 
 AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
@@ -29,7 +29,7 @@ lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff format --check
 
 types: $(READY)  ## mypy and pyright, both strict
-	$(BIN)/mypy $(wildcard actors supervision temporal_bridge tests browser_tests examples benchmarks)
+	$(BIN)/mypy $(wildcard actors supervision temporal_bridge tests examples benchmarks)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 contracts: $(READY)  ## which package and module may import which
@@ -41,8 +41,11 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
 
-browser: $(BROWSER_READY)  ## try the observer's page in Chromium, which has to be there, and make the pictures of the docs
-	PICTURES=docs/img $(BIN)/python -m pytest browser_tests $(ARGS)
+browser: $(BROWSER_READY)  ## try the observer's page in Chromium, which has to be there
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+pictures: $(BROWSER_READY)  ## the same, and make the pictures of the documentation
+	PICTURES=docs/img $(BIN)/python -m pytest tests/browser
 
 bench: $(BENCH_READY)  ## measure, and compare with peers
 	$(BIN)/python -m benchmarks

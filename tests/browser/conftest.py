@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from actors import Node
 from actors.observer import observer
-from browser_tests.shop import WORKER, desk, open_shop, shop
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
+from tests.browser.shop import WORKER, desk, open_shop, shop
 from tests.eventually import eventually
 
 T = TypeVar("T")

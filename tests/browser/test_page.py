@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from browser_tests.conftest import Opens
+from tests.browser.conftest import Opens
 
 Picture = Callable[..., None]
 
