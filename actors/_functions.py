@@ -14,6 +14,7 @@ from actors._duration import option_seconds
 from actors._entries import Entry, function_entry
 from actors._errors import CONFLICT, KINDS, Error, invalid, not_one_of
 from actors._events import Result
+from actors._pid import PID
 from actors._process import Process, running_process
 from actors._scheduler import caller
 
@@ -176,7 +177,7 @@ class FunctionCall:
 class Future:
     """A call of a function that goes on by itself. It is cancelled when its process ends."""
 
-    __slots__ = ("_process", "_settled", "_result", "_stop", "_channels")
+    __slots__ = ("_process", "_settled", "_result", "_stop", "_channels", "_if_unheard")
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -184,7 +185,16 @@ class Future:
         self._result: Result | None = None
         self._stop: Callable[[], None] | None = None
         self._channels: list[Queue[Result]] = []
+        self._if_unheard: Callable[[], None] | None = None
         process.own(self)
+
+    def __del__(self) -> None:
+        self.forget()
+
+    @property
+    def owner(self) -> PID:
+        """The process that made the call."""
+        return self._process.pid
 
     @property
     def done(self) -> bool:
@@ -197,11 +207,16 @@ class Future:
         Raises:
             Error: the error the function failed with; CANCELED when the call was cancelled.
         """
+        await self.ended()
+        assert self._result is not None
+        self._if_unheard = None
+        return self._result.unwrap()
+
+    async def ended(self) -> None:
+        """Wait until the result is there, without asking for it."""
         if self._result is None:
             async for _ in self._settled:
                 pass
-        assert self._result is not None
-        return self._result.unwrap()
 
     def cancel(self) -> None:
         """Have the function stop. The result is there once it has."""
@@ -215,9 +230,16 @@ class Future:
         if self._result is None:
             self._channels.append(channel)
         else:
+            self._if_unheard = None
             channel.put(self._result)
             channel.close()
         return channel
+
+    def forget(self) -> None:
+        """Nobody will ask for the result any more: an error that nobody has heard of is logged now."""
+        if_unheard, self._if_unheard = self._if_unheard, None
+        if if_unheard is not None:
+            if_unheard()
 
     # For the host
 
@@ -225,9 +247,10 @@ class Future:
         """The host has started the function, and `stop` cancels it."""
         self._stop = stop
 
-    def settle(self, result: Result) -> None:
-        """The function has ended."""
+    def settle(self, result: Result, if_unheard: Callable[[], None] | None = None) -> None:
+        """The function has ended. `if_unheard` is called if it is forgotten before anybody asks for the result."""
         self._result = result
+        self._if_unheard = None if self._channels else if_unheard
         self._stop = None
         self._process.disown(self)
         self._settled.close()
@@ -289,7 +312,8 @@ class Executor:
             if not future.done:
                 future.cancel()
                 with caller.get().scheduler.shield():
-                    await future.channel().receive()
+                    await future.ended()
+                future.forget()
             raise
 
     def start(self, function: Callable[..., Any] | str, *args: Any) -> Future:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import math
 from collections.abc import Callable
 from contextvars import copy_context
@@ -14,7 +15,7 @@ import outcome
 import trio
 
 from actors._entries import is_async
-from actors._errors import Error, invalid, without
+from actors._errors import CANCELED, INTERNAL, Error, invalid, without
 from actors._events import Result
 from actors._functions import (
     DEFAULT_START_TO_CLOSE,
@@ -27,9 +28,12 @@ from actors._functions import (
     timeout_error,
 )
 from actors._kernel import Kernel
+from actors._pid import PID
 from actors._scheduler import OUTSIDE, caller
 from actors._spawner import Spawner
 from actors._trio_host import contains
+
+log = logging.getLogger("everproc")
 
 _NO_LIMIT = trio.CapacityLimiter(math.inf)
 _THE_PROGRAMS = (trio.Cancelled, KeyboardInterrupt, SystemExit)
@@ -40,17 +44,22 @@ _ONCE = RetryPolicy(maximum_attempts=1)
 
 
 class LocalAttempt:
-    """A running attempt in this node. Heartbeats are kept for the next attempt; nobody waits for them."""
+    """A running attempt in this node. The details of its last heartbeat are kept for the next attempt."""
 
-    def __init__(self, info: FunctionInfo, heartbeat_details: tuple[Any, ...]) -> None:
+    def __init__(
+        self, info: FunctionInfo, heartbeat_details: tuple[Any, ...], time: Callable[[], float]
+    ) -> None:
         self.info = info
         self.heartbeat_details = heartbeat_details
         self.last = heartbeat_details
         self.over = False
+        self._time = time
+        self.beat = time()
 
     def heartbeat(self, details: tuple[Any, ...]) -> None:
         """As `Attempt.heartbeat`."""
         self.last = details
+        self.beat = self._time()
 
 
 class TrioFunctions:
@@ -88,7 +97,7 @@ class TrioFunctions:
             if contains(exception, *_THE_PROGRAMS):
                 raise
         finally:
-            future.settle(result)
+            future.settle(result, _if_unheard(call, future.owner, result))
 
     async def _attempts(self, call: FunctionCall) -> Result:
         options = call.options
@@ -97,12 +106,16 @@ class TrioFunctions:
         identity = options.id or str(next(self._numbers))
         details: tuple[Any, ...] = ()
         error: Error | None = None
+        clock = trio.lowlevel.current_clock().current_time  # which may be asked in any thread
         with trio.move_on_after(float("inf") if total is None else total):
             for number in count(1):
-                running = LocalAttempt(FunctionInfo(call.entry.id, identity, number), details)
+                info = FunctionInfo(
+                    call.entry.id, identity, number, heartbeat_timeout=options.heartbeat_timeout
+                )
+                running = LocalAttempt(info, details, clock)
                 attempt.set(running)
                 try:
-                    result = await self._attempt(call)
+                    result = await self._attempt(call, running)
                 finally:
                     running.over = True
                 if result.error is None:
@@ -117,43 +130,71 @@ class TrioFunctions:
         late.__cause__ = error
         return Result(error=late)
 
-    async def _attempt(self, call: FunctionCall) -> Result:
+    async def _attempt(self, call: FunctionCall, running: LocalAttempt) -> Result:
         length = call.options.start_to_close_timeout or DEFAULT_START_TO_CLOSE
-        function = call.entry.function
+        silence = call.options.heartbeat_timeout
         try:
             with trio.move_on_after(length):
-                if call.entry.kind == "process":
-                    spawner = Spawner(kernel=self._kernel, context=call.context)
-                    return Result(await spawner.execute(function, *call.args, on="trio"))
-                if is_async(function):
-                    return Result(await function(*call.args))
-                return Result(await self._in_thread(function, call.args))
+                if silence is None:
+                    return Result(await self._run(call))
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_watch, call, running, silence)
+                    result = Result(await self._run(call))
+                    nursery.cancel_scope.cancel()
+                return result
         except BaseException as exception:  # whatever it is, the caller gets it
             if contains(exception, *_THE_PROGRAMS):
                 raise
             return Result(error=Error.of(exception))
         return Result(error=timeout_error(call.entry, "start_to_close", length))
 
-    async def _in_thread(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    async def _run(self, call: FunctionCall) -> Any:
+        function = call.entry.function
+        if call.entry.kind == "process":
+            spawner = Spawner(kernel=self._kernel, context=call.context)
+            return await spawner.execute(function, *call.args, on="trio")
+        if is_async(function):
+            return await function(*call.args)
+        return await self._in_thread(call)
+
+    async def _in_thread(self, call: FunctionCall) -> Any:
         """Run a plain function in a thread. A cancellation gives it up; the node still waits for the thread."""
-        in_thread = partial(trio.to_thread.run_sync, partial(function, *args), limiter=_NO_LIMIT)
+        function, patience = call.entry.function, call.options.schedule_to_start_timeout
+        in_thread = partial(
+            trio.to_thread.run_sync,
+            partial(function, *call.args),
+            thread_name=call.entry.id,
+            limiter=_NO_LIMIT,
+        )
         running = object()
         results = list[outcome.Outcome[Any]]()
         ended = trio.Event()
+        given_up = False
 
         async def serve() -> None:
             try:
                 with trio.CancelScope(shield=True):
-                    results.append(await outcome.acapture(in_thread))
+                    result: outcome.Outcome[Any] = await outcome.acapture(in_thread)
+                    results.append(result)
+                    if given_up and isinstance(result, outcome.Error):
+                        _report_unheard(call, "was given up, and then failed", Error.of(result.error))
             finally:
                 limiter.release_on_behalf_of(running)
                 ended.set()
 
         # Waited for here, so that a function which is given up before its turn never runs.
         limiter = trio.to_thread.current_default_thread_limiter()
-        await limiter.acquire_on_behalf_of(running)
+        with trio.move_on_after(math.inf if patience is None else patience) as turn:
+            await limiter.acquire_on_behalf_of(running)
+        if turn.cancelled_caught:
+            assert patience is not None
+            raise timeout_error(call.entry, "schedule_to_start", patience)
         self._nursery.start_soon(serve)
-        await ended.wait()
+        try:
+            await ended.wait()
+        except trio.Cancelled:
+            given_up = True
+            raise
         value = results[0].unwrap()
         if inspect.iscoroutine(value):
             value.close()
@@ -161,3 +202,31 @@ class TrioFunctions:
                 "function", function, "an async function (`async def`), or one that returns no coroutine"
             )
         return value
+
+
+async def _watch(call: FunctionCall, running: LocalAttempt, silence: float) -> None:
+    """Fail, and so cancel the attempt, when it gives no heartbeat in time."""
+    while (left := running.beat + silence - trio.current_time()) > 0:  # noqa: ASYNC110 - a thread may have beaten
+        await trio.sleep(left)
+    raise timeout_error(call.entry, "heartbeat", silence)
+
+
+def _report_unheard(call: FunctionCall, what: str, error: Error) -> None:
+    """Log an error that nobody else hears of; a cancellation is none."""
+    if error.kind == CANCELED:
+        return
+    log.error(
+        "function %s %s: %s",
+        call.entry.id,
+        what,
+        error,
+        exc_info=error.__cause__ if error.__cause__ is not None and error.kind == INTERNAL else error,
+    )
+
+
+def _if_unheard(call: FunctionCall, owner: PID, result: Result) -> Callable[[], None] | None:
+    """What to do when nobody has asked for the result; it does not refer to the future, whose end it waits for."""
+    if result.error is None:
+        return None
+    what = f"failed, and {owner}, which called it, did not ask for the result"
+    return partial(_report_unheard, call, what, result.error)

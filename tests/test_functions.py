@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from typing import Any
 
@@ -207,6 +208,50 @@ async def test_future_has_a_channel_for_select() -> None:
 
 
 @on_every_host(needs="functions")
+async def test_error_of_a_function_whose_result_nobody_asks_for_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard, seen, cancelled = funcs.start(fails), funcs.start(fails), funcs.start(sleeps)
+    seen_channel = seen.channel()
+    unheard = [funcs.start(fails)]
+    await settle()
+    with pytest.raises(actors.Error, match="on purpose"):
+        await heard.result()
+    await seen_channel.receive()
+    cancelled.cancel()
+    await settle()
+    del heard, seen, cancelled
+    assert caplog.records == []
+    unheard.clear()
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    for part in ("tests.test_functions:fails", str(actors.self_pid()), "ValueError: on purpose"):
+        assert part in record.getMessage()
+    assert "raise ValueError" in logging.Formatter().format(record)
+
+
+@on_every_host(needs="functions")
+async def test_error_of_a_function_that_is_cancelled_with_its_call_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fails_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("while it was cancelled")
+
+    async def calls() -> None:
+        await funcs.call(fails_when_cancelled)
+
+    pid = await actors.spawn_monitored(calls)
+    await settle()
+    await actors.terminate(pid)
+    assert (await next_exit()).reason == "terminated"
+    (record,) = caplog.records
+    assert "ValueError: while it was cancelled" in record.getMessage()
+
+
+@on_every_host(needs="functions")
 async def test_functions_run_side_by_side() -> None:
     before = clock()
     futures = [funcs.start(sleeps, 10) for _ in range(100)]
@@ -385,6 +430,36 @@ async def test_schedule_to_close_bounds_all_attempts_together() -> None:
 
 
 @on_every_host(needs="functions")
+async def test_function_that_gives_no_heartbeat_in_time_fails_with_timeout() -> None:
+    times: list[float] = []
+
+    async def falls_silent(beats: int) -> str:
+        for number in range(beats):
+            await trio.sleep(0.75)
+            funcs.heartbeat(number)
+        times.append(trio.current_time())
+        try:
+            await trio.sleep(0.75 if beats == 9 else 3600)
+        finally:
+            times.append(trio.current_time())
+        return "done"
+
+    beating = with_options(heartbeat_timeout="1s")
+    assert await beating.call(falls_silent, 9) == "done"
+    times.clear()
+    with pytest.raises(actors.Error) as caught:
+        await beating.call(falls_silent, 2)
+    assert caught.value.kind == actors.TIMEOUT
+    assert caught.value.details["timeout_type"] == "heartbeat"
+    assert times[1] - times[0] == pytest.approx(1)
+    assert await beating.call(heartbeat_timeout) == 1
+
+
+async def heartbeat_timeout() -> float | None:
+    return funcs.info().heartbeat_timeout
+
+
+@on_every_host(needs="functions")
 async def test_info_tells_what_call_a_function_serves() -> None:
     async def sees() -> funcs.FunctionInfo:
         return funcs.info()
@@ -520,6 +595,55 @@ def test_plain_function_that_was_given_up_learns_of_it_at_its_next_heartbeat() -
     (error,) = ended
     assert error.kind == actors.CANCELED
     assert "is over: it was cancelled, or took too long" in error.message
+
+
+@pytest.mark.parametrize("late", ["cancelled", "too late"])
+def test_error_of_a_plain_function_that_was_given_up_is_logged(
+    late: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    started, release = threading.Event(), threading.Event()
+
+    def function() -> None:
+        started.set()
+        release.wait()
+        raise ValueError("after all")
+
+    async def body() -> None:
+        if late == "cancelled":
+            future = funcs.start(function)
+            await trio.to_thread.run_sync(started.wait)
+            future.cancel()
+        else:
+            future = with_options(start_to_close_timeout=1).start(function)
+        with pytest.raises(actors.Error):
+            await future.result()
+        assert caplog.records == []
+        release.set()
+
+    trio.run(run_in_a_node, body)
+    (record,) = caplog.records
+    assert "ValueError: after all" in record.getMessage()
+
+
+def test_plain_function_that_waits_too_long_for_a_thread_fails_with_timeout() -> None:
+    release = threading.Event()
+    ran: list[str] = []
+
+    async def body() -> None:
+        limiter = trio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = 1
+        first = funcs.start(release.wait)
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(actors.Error) as caught:
+            await with_options(schedule_to_start_timeout=1).call(ran.append, "never")
+        assert caught.value.kind == actors.TIMEOUT
+        assert caught.value.details["timeout_type"] == "schedule_to_start"
+        release.set()
+        assert await first.result() is True
+        await with_options(schedule_to_start_timeout="1h").call(ran.append, "in time")
+
+    trio.run(run_in_a_node, body)
+    assert ran == ["in time"]
 
 
 def test_function_cannot_outlive_its_node() -> None:

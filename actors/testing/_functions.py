@@ -71,7 +71,7 @@ class SimulatedFunctions:
         started = scheduler.time()
         details: tuple[Any, ...] = ()
         for number in count(1):
-            running = LocalAttempt(FunctionInfo(call.entry.id, identity, number), details)
+            running = LocalAttempt(FunctionInfo(call.entry.id, identity, number), details, scheduler.time)
             attempt.set(running)
             try:
                 return await self._attempt(call)
