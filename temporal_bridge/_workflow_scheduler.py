@@ -82,6 +82,7 @@ class WorkflowScheduler(Trampoline):
                     self._unwind(task)
 
     def _unwind(self, task: GreenTask) -> None:
+        self._current = task  # it runs once more: its waits have to come as far as `park`, which lets it go at last
         try:
             task.context.run(task.coroutine.close)
         except RuntimeError as error:
@@ -89,6 +90,8 @@ class WorkflowScheduler(Trampoline):
                 _abandoned.append(task)
         except BaseException:  # noqa: BLE001 - of a finally block; the process goes on elsewhere
             pass
+        finally:
+            self._current = None
 
     def check_evicted(self) -> None:
         """Refuse whatever would have an effect, when the instance is being evicted."""
