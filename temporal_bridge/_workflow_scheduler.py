@@ -82,7 +82,8 @@ class WorkflowScheduler(Trampoline):
                     self._unwind(task)
 
     def _unwind(self, task: GreenTask) -> None:
-        self._current = task  # it runs once more: its waits have to come as far as `park`, which lets it go at last
+        # It runs once more, and its waits have to come as far as `park`, which lets it go at last.
+        self._current = task
         try:
             task.context.run(task.coroutine.close)
         except RuntimeError as error:
