@@ -14,7 +14,7 @@ from typing import Any, Literal, overload
 
 import attrs
 
-from actors._channel import Channel, Lifelong
+from actors._channel import Channel
 from actors._description import Description
 from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
@@ -149,9 +149,22 @@ def events() -> Channel[Event]:
     """
     process = running_process()
     process.events_opened = True
-    if process.events is None:
-        process.events = Lifelong()
-    return process.events
+    return process.open_events()
+
+
+def incoming() -> Channel[Message | Event]:
+    """What `inbox()` and `events()` give as one channel, in the order of arrival: as an Erlang process receives.
+
+        async for came in actors.incoming():
+            match came:
+                case Message(topic="add"): ...
+                case Exit(): ...
+
+    It stands for both, as a call of `events()` does; receive from it or from them, as what one has given is gone.
+    """
+    process = running_process()
+    process.events_opened = True
+    return process.open_events().joined()
 
 
 @overload
@@ -180,7 +193,9 @@ async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") 
         Error: TIMEOUT when none came in time; NOT_FOUND when there is no such process; UNAVAILABLE when it ended before
             it replied, with its exit reason in `details["reason"]`; INVALID as for `send`.
     """
-    process = await take_turn()
+    by: Any = running()
+    by.turns -= 1
+    process: Process = by if by.turns >= 0 else await next_turn()
     check_topic(topic)
     within = seconds(timeout, "timeout")
     return await process.kernel.calls.make(
@@ -194,7 +209,9 @@ async def reply(message: Message, *payload: Any) -> bool:
     Raises:
         Error: kind INVALID, when the message did not come by `call`.
     """
-    process = await take_turn()
+    by: Any = running()
+    by.turns -= 1
+    process: Process = by if by.turns >= 0 else await next_turn()
     if not isinstance(message, Message):
         raise invalid("message", message, "a Message: listen with messages=True, or receive from inbox()")
     if message.reply_to is None:

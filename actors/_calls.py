@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from actors import _relations as relations
-from actors._channel import Queue
 from actors._errors import CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
-from actors._events import Exit, MonitorRef
-from actors._message import ReplyTo, make_message
+from actors._events import Exit, make_ref
+from actors._message import make_message, make_reply_to
 from actors._pid import PID, Dest
 from actors._process import Process
-from actors._scheduler import Scheduler
+from actors._scheduler import Parking, Scheduler, Wait, running
 from actors._tracing import Tracing
 
 if TYPE_CHECKING:
     from actors._kernel import Kernel
 
 
-class _Late(NamedTuple):
-    timeout: float
-
-
-_Answer = list[Any] | _Late | Exit | Error
+_Answer = list[Any] | Exit | Error
 """How a call may end: a list of the payload that was the reply; an `Error` is that of its way."""
+
+
+class _Call(Wait):
+    """A task that waits for the answer to its call. The first counts; it may come before the task waits."""
+
+    __slots__ = ("answer", "parked")
+
+    def __init__(self, scheduler: Parking) -> None:
+        self.scheduler = scheduler
+        self.task = scheduler.running()
+        self.answer: _Answer | None = None
+        self.parked = False
+
+    def take(self, answer: _Answer) -> None:
+        """An answer, or what comes instead of one."""
+        if self.answer is None:
+            self.answer = answer
+            if self.parked:
+                self.parked = False
+                self.wake()
+
+    def abandon(self) -> None:
+        self.parked = False
 
 
 class Calls:
@@ -50,33 +68,41 @@ class Calls:
                 kind=INVALID,
                 details={"reason": "calling_self"},
             )
-        answers: Queue[_Answer] = Queue()
+        by = running()
+        call = _Call(by.scheduler)
+        take = call.take
         number = kernel.next_number()
         here = sender or kernel.pid
-        ref = MonitorRef(here, kernel.next_number())
-        self.expect(number, answers.put)
-        timer = clock.call_later(timeout, lambda: answers.put(_Late(timeout)))
+        ref = make_ref(here, kernel.next_number())
+        self._waiting[number] = take
+        timer = clock.call_later(timeout, lambda: take(_late(pid, topic, timeout)))
         try:
-            message = make_message(topic, payload, sender, ReplyTo(here, number))
+            message = make_message(topic, payload, sender, make_reply_to(here, number))
             if local is None:
-                await kernel.call(pid, message, ref, answers.put)
+                await kernel.call(pid, message, ref, take)
             else:
-                relations.watch(local, ref, answers.put)
+                relations.watch(local, ref, take)
                 if not local.kernel.deliver(local, message):
                     raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
-            answer = await answers.receive()
+            if call.answer is None:
+                call.parked = True
+                await by.scheduler.park(call)
+            else:
+                by.turns -= 1
+                if by.turns < 0:
+                    await by.pause()
         finally:
-            self.forget(number)
+            self._waiting.pop(number, None)
             timer.cancel()
             if local is None:
                 kernel.unwatch(pid, ref)
             elif local.watchers is not None:
                 local.watchers.pop(ref, None)
+        answer = call.answer
         if isinstance(answer, list):
             return answer[0]
-        if isinstance(answer, Error):
-            raise answer
-        raise _late(pid, topic, answer.timeout) if isinstance(answer, _Late) else _failed(answer, topic)
+        assert answer is not None
+        raise answer if isinstance(answer, Error) else _failed(answer, topic)
 
     def close(self) -> None:
         """The node has been left, and with it the clock of the calls: those that code outside still waits for fail."""

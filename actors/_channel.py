@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from actors._errors import INVALID, ChannelClosed, Error, invalid
 from actors._places import CLOSED, Case, Place, joined, left, new_place
-from actors._scheduler import running
+from actors._scheduler import Parking, running
 
 T = TypeVar("T")
 
@@ -93,12 +93,7 @@ class Channel(Generic[T]):
                 return self.take()
             if self._closed:
                 raise closed("this channel is closed and drained")
-        scheduler = by.scheduler
-        task = scheduler.running()
-        place = task if isinstance(task, Place) else new_place(scheduler, task)
-        place.channel = self
-        self._receivers = place if self._receivers is None else joined(self._receivers, place)
-        value = await scheduler.park(place)
+        value = await self.wait_for(self, by.scheduler)
         if value is CLOSED:
             raise closed("this channel was closed")
         return value  # type: ignore[no-any-return]
@@ -180,6 +175,14 @@ class Channel(Generic[T]):
         assert self._buffer
         return self._buffer.popleft()
 
+    def wait_for(self, channel: Channel[Any], scheduler: Parking) -> Awaitable[Any]:
+        """Have the running task wait in this queue to receive for `channel`: this one, or one that is fed by it."""
+        task = scheduler.running()
+        place = task if isinstance(task, Place) else new_place(scheduler, task)
+        place.channel = channel
+        self._receivers = place if self._receivers is None else joined(self._receivers, place)
+        return scheduler.park(place)
+
     def join(self, place: Place) -> None:
         """Queue a place of a select."""
         if place.sending:
@@ -220,6 +223,17 @@ class Queue(Channel[T]):
     def awaited(self) -> bool:
         """Whether a receiver waits, so that a value goes straight to it."""
         return self._receivers is not None
+
+    def give_for(self, channel: Channel[Any], value: Any) -> bool:
+        """Give a value to the first who waits in this queue for `channel`; False when nobody does."""
+        place = self._receivers
+        while place is not None and place.channel is not channel:
+            place = place.next
+        if place is None:
+            return False
+        self.leave(place)
+        place.fire(value)
+        return True
 
     @property
     def unread(self) -> int:

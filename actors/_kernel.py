@@ -246,9 +246,9 @@ class Kernel:
 
     async def reply(self, to: ReplyTo, payload: Any) -> bool:
         """Bring the answer to a call home; False when nobody waits for it any more."""
-        for kernel in (self, self.neighbours.get(to.pid.node)):
-            if kernel is not None and kernel.name == to.pid.node and kernel.has_caller(to.pid):
-                return kernel.receive_reply(to.call, payload)
+        kernel = self if to.pid.node == self.name else self.neighbours.get(to.pid.node)
+        if kernel is not None and kernel.has_caller(to.pid):
+            return kernel.receive_reply(to.call, payload)
         host = self.route(to.pid)
         return host is not None and await host.reply(to.pid, to.call, payload)
 

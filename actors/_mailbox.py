@@ -100,9 +100,9 @@ class Mailbox:
     """The user messages that wait for one process.
 
     Invariant: a message lies in exactly one channel: the listener of its topic if there is one, else the inbox. A
-    listener that its user has closed takes no more. Once there has been a listener or a bound, messages carry their
-    number of arrival, which `unlisten` and `drop_oldest` need. Only mailboxes with numbers have onlookers, so that
-    the others need not ask whether somebody looks on.
+    listener that its user has closed takes no more. While there is a listener or a bound, messages carry their number
+    of arrival, which `unlisten` and `drop_oldest` need. Only mailboxes with numbers have onlookers, so that the others
+    need not ask whether somebody looks on.
     """
 
     __slots__ = ("inbox", "listeners", "bound", "accepted", "_onlookers", "_arrivals")
@@ -214,6 +214,10 @@ class Mailbox:
         if unread:
             waiting = self.inbox.remove(lambda message: True)
             self.inbox.refill(heapq.merge(waiting, unread, key=attrgetter("arrival")))
+        if not self.listeners:
+            self.listeners = None
+            if self.bound is None and self._onlookers is None:
+                self._arrivals = 0
 
     @property
     def unread(self) -> int:

@@ -10,7 +10,7 @@ from actors._errors import invalid
 from actors._pid import PID
 
 
-@attrs.frozen
+@attrs.frozen(weakref_slot=False)
 class ReplyTo:
     """Where the answer to a call goes: a process, and the number of the call there."""
 
@@ -52,6 +52,21 @@ def make_message(topic: str, payload: Any, sender: PID | None, reply_to: ReplyTo
     message.arrival = 0
     message.__class__ = Message
     return message  # type: ignore[no-any-return]
+
+
+class _ReplyDraft:
+    """A `ReplyTo` while it is filled."""
+
+    __slots__ = ("pid", "call")
+
+
+def make_reply_to(pid: PID, call: int) -> ReplyTo:
+    """A `ReplyTo`, faster than by its own constructor."""
+    reply_to: Any = _ReplyDraft()
+    reply_to.pid = pid
+    reply_to.call = call
+    reply_to.__class__ = ReplyTo
+    return reply_to  # type: ignore[no-any-return]
 
 
 def payload_of(values: tuple[Any, ...]) -> Any:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors._channel import Lifelong
 from actors._entries import Entry
 from actors._errors import CANCELED, CONFLICT, Error, leaves
 from actors._events import Event, Exit, MonitorRef, Reason, Result
+from actors._incoming import Events
 from actors._mailbox import Bound, Mailbox
 from actors._pid import PID
 from actors._scheduler import TURNS, Cancellable, Scheduler, caller
@@ -96,7 +96,7 @@ class Process:
         self.context = context
         self.options = _DEFAULTS
         self.mailbox = Mailbox(bound)
-        self.events: Lifelong[Event] | None = None
+        self.events: Events | None = None
         self.events_opened = False
         self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
         self.monitors: dict[MonitorRef, PID] | None = None
@@ -120,9 +120,13 @@ class Process:
 
     def put_event(self, event: Event) -> None:
         """Add to what `events()` gives."""
+        self.open_events().put(event)
+
+    def open_events(self) -> Events:
+        """Where its events lie."""
         if self.events is None:
-            self.events = Lifelong()
-        self.events.put(event)
+            self.events = Events(self.mailbox.inbox)
+        return self.events
 
     def own(self, thing: Cancellable) -> None:
         """Have something cancelled when the process has ended: a timer, a call of a function."""

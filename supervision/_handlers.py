@@ -26,9 +26,9 @@ class Handler:
 
 
 @portable
-@attrs.frozen
+@attrs.define  # not frozen, which takes longer: one is made for each call
 class Arguments:
-    """What `call` and `cast` send: the arguments as they were given, positional and by name."""
+    """What `call` and `cast` send: the arguments as they were given, positional and by name. Nobody changes it."""
 
     args: tuple[Any, ...]
     named: Mapping[str, Any]
@@ -87,14 +87,14 @@ def topic_of(method: Callable[..., Any] | str, kind: Kind) -> str:
     Raises:
         Error: kind INVALID, when the method is not marked so.
     """
+    handler = getattr(method, _MARK, None)
+    if isinstance(handler, Handler) and handler.kind == kind:
+        return handler.topic
     if isinstance(method, str):
         return method
-    handler = getattr(method, _MARK, None)
-    if not isinstance(handler, Handler) or handler.kind != kind:
-        raise invalid(
-            "handler", method, f"a method that is marked with @handle_{kind}, such as Counter.increment"
-        )
-    return handler.topic
+    raise invalid(
+        "handler", method, f"a method that is marked with @handle_{kind}, such as Counter.increment"
+    )
 
 
 _tables: WeakKeyDictionary[type, Table] = WeakKeyDictionary()

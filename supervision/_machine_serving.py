@@ -145,10 +145,10 @@ class MachineServing(Serving):
         if self.kept or self.suspended:
             return await super().next()
         channels = {timer.channel: key for key, timer in self._timers.items() if timer.channel is not None}
-        if not channels or self.events.offers():
+        if not channels or actors.events().offers():
             return await super().next()
         # Time-outs first: an inbox that is never empty must not keep them waiting.
-        picked = await actors.select(*channels, self.inbox, self.events)
+        picked = await actors.select(*channels, self.incoming)
         key = channels.get(cast(Channel[Any], picked.channel))
         return picked.value if key is None else self._timers.pop(key).event
 

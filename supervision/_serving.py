@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
@@ -25,7 +25,6 @@ from actors import (
     LinkDown,
     LongLife,
     Message,
-    Queue,
     Reason,
     Result,
     invalid,
@@ -142,17 +141,14 @@ async def awaited(value: Any) -> Any:
 class Serving:
     """A server that runs."""
 
-    # `_ahead` is how many messages came before the event that is next: then it is their turn first, as in OTP, where
-    # both lie in one mailbox. `kept` is what came while the server was suspended. `_call` is the call that is being
-    # handled, None if there is none or it was deferred.
+    # `kept` is what came while the server was suspended. `_call` is the call that is being handled, None if there is
+    # none or it was deferred.
     __slots__ = (
         "server",
         "life",
         "parent",
         "_table",
-        "inbox",
-        "events",
-        "_ahead",
+        "incoming",
         "suspended",
         "kept",
         "_timeout",
@@ -168,10 +164,8 @@ class Serving:
         self.parent: PID | None = None
         """Whose end ends this server; None unless it traps links."""
         self._table = table_of(type(server))
-        self.inbox = cast(Queue[Message], actors.inbox())
         # Opened before `init`: from here on a request to stop leads to `terminate`, and does not break into a handler.
-        self.events = cast(Queue[Event], actors.events())
-        self._ahead: int | None = None
+        self.incoming = actors.incoming()
         self.suspended = False
         self.kept: deque[Message | Event] | None = None  # a deque is big, and most servers need none
         self._timeout: timedelta | None = None
@@ -228,7 +222,11 @@ class Serving:
                 if self.life is not None and self.life.should_upgrade():
                     self.check_carried()
                     await actors.upgrade(None, self.carried())
-                reply = await self._step()
+                came = await self.next()
+                if type(came) is Message and came.topic != TOPIC and not self.suspended:
+                    reply = await self.handle(came)
+                else:
+                    reply = await self._see_to(came)
                 self.check_stop()
                 if reply is not NOTHING:
                     await self._reply(reply)
@@ -293,29 +291,18 @@ class Serving:
             await answer(call, Result(value))
 
     async def next(self) -> Any:
-        """The next message or event, in their order of arrival as far as it can be told; None is a time-out."""
+        """The next message or event, in their order of arrival; None is a time-out."""
         if self.kept and not self.suspended:
             return self.kept.popleft()
-        if self.events.offers():
-            if self._ahead is None:
-                self._ahead = self.inbox.unread
-            if self._ahead == 0:
-                self._ahead = None
-                return await self.events.receive()
-            self._ahead -= 1
-            return await self.inbox.receive()
-        if self.inbox.offers():
-            return await self.inbox.receive()
         if self._timeout is None or self.suspended:
-            return (await actors.select(self.inbox, self.events)).value
+            return await self.incoming.receive()
         timer = actors.after(self._timeout)
-        picked = await actors.select(self.inbox, self.events, timer)
+        picked = await actors.select(self.incoming, timer)
         timer.close()
         return None if picked.channel is timer else picked.value
 
-    async def _step(self) -> Any:
-        """Handle what comes next; gives the reply, if it was a call that has one."""
-        came = await self.next()
+    async def _see_to(self, came: Any) -> Any:
+        """Handle what comes, be it the server's own or the system's; gives the reply, if it has one."""
         match came:
             case Message(topic=topic) if topic == TOPIC:
                 await self._system(came)
@@ -332,18 +319,15 @@ class Serving:
                 return await self.handle(came)
         return NOTHING
 
-    async def handle(self, came: Any) -> Any:
+    def handle(self, came: Any) -> Awaitable[Any]:
         """Handle what is the server's own; gives the reply, if it was a call that has one."""
         self._timeout = None
-        match came:
-            case None:
-                await awaited(self.server.handle_timeout())
-            case Message(reply_to=None):
-                await self._sent(came)
-            case Message():
-                return await self._called(came)
-            case _:
-                await awaited(self.server.handle_event(came))
+        if type(came) is not Message:
+            return self._happened(came)
+        return self._sent(came) if came.reply_to is None else self._called(came)
+
+    async def _happened(self, event: Any) -> Any:
+        await awaited(self.server.handle_timeout() if event is None else self.server.handle_event(event))
         return NOTHING
 
     async def _called(self, message: Message) -> Any:
@@ -353,39 +337,38 @@ class Serving:
             return NOTHING
         self._call = message
         try:
-            value = await self._run(name, message.payload)
+            value = self._invoke(name, message.payload)
+            return await value if inspect.iscoroutine(value) else value
         except (Refused, BadArguments) as refused:
             self._call = None
             await answer(message, Result(error=refused))
             return NOTHING
-        return value
 
-    async def _sent(self, message: Message) -> None:
+    async def _sent(self, message: Message) -> Any:
         name = self._table.casts.get(message.topic)
         if name is not None:
             try:
-                await self._run(name, message.payload)
+                await awaited(self._invoke(name, message.payload))
             except (Refused, BadArguments) as refused:
                 log.warning("server %s dropped cast %r: %s", actors.self_pid(), message, refused)
-            return
+            return NOTHING
         name = self._table.infos.get(message.topic)
         if name is not None:
             await awaited(getattr(self.server, name)(message.payload))
         else:
             await awaited(self.server.handle_message(message))
+        return NOTHING
 
-    async def _run(self, name: str, payload: Any) -> Any:
+    def _invoke(self, name: str, payload: Any) -> Any:
         """Call a method with what `call` or `cast` sent, or with the plain payload of a message."""
         method = getattr(self.server, name)
         given = payload if type(payload) is Arguments else Arguments(arguments_of(payload), {})
-        args, named = given.args, given.named
         try:
-            value = method(*args, **named)
-            return await value if inspect.iscoroutine(value) else value
+            return method(*given.args, **given.named)
         except TypeError as error:
             if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 raise  # from inside the method
-            check_arguments(name, method, args, named)
+            check_arguments(name, method, given.args, given.named)
             raise
 
     async def _system(self, message: Message) -> None:
@@ -405,7 +388,7 @@ class Serving:
                     else Result(error=unknown_request(request))
                 )
         if message.reply_to is not None:
-            await tell(message, result)
+            await answer(message, result)
 
     async def _managed(self, verb: str, args: tuple[Any, ...]) -> Any:
         match verb, args:
@@ -452,22 +435,20 @@ class Serving:
 
 
 async def answer(message: Message, result: Result) -> bool:
-    """Reply to a call: to `supervision.call` with the result as it is, to `actors.call` with the value or the error."""
-    if type(message.payload) is Arguments:
-        return await tell(message, result)
-    return await tell(message, result.value if result.error is None else result.error)
+    """Reply to a call: to those of this package with the result as it is, to others with the value or the error.
 
-
-async def tell(message: Message, payload: Any) -> bool:
-    """Reply; one that cannot travel to where the caller is arrives as an error that says so."""
+    What cannot travel to where the caller is arrives as an error that says so.
+    """
+    whole = type(message.payload) is Arguments or message.topic == TOPIC
     try:
-        return await actors.reply(message, payload)
+        return await actors.reply(
+            message, result if whole else result.value if result.error is None else result.error
+        )
     except Error as error:
         if error.kind != INVALID:
             raise
         refused = Error.wrap(error, f"the reply to {message.topic!r}")
-        plain = type(message.payload) is not Arguments and message.topic != TOPIC
-        return await actors.reply(message, refused if plain else Result(error=refused))
+        return await actors.reply(message, Result(error=refused) if whole else refused)
 
 
 def check_call(server: type[Server], message: Message) -> None:

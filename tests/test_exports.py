@@ -9,7 +9,7 @@ ALREADY_EXISTS CANCEL CANCELED CONFLICT EXIT INTERNAL INVALID KINDS LINK_DOWN NO
 RATE_LIMITED TIMEOUT UNAVAILABLE UNKNOWN Cancel Channel ChannelClosed DeadLetter Dest Duration Error Event
 Exit GroupChange Kind LinkDown Message MonitorRef Namespace Node Options Picked Reason Result Sending Spawner
 Target Ticker after call cancel context describe events every execute funcs get_options groups in_trio inbox
-link listen monitor names now random_bytes reply run select self_pid send set_options shield sleep spawn
+incoming link listen monitor names now random_bytes reply run select self_pid send set_options shield sleep spawn
 spawn_linked spawn_linked_monitored spawn_monitored spawner start_soon telemetry terminate unlink unlisten unmonitor
 upgrade uuid4
 """

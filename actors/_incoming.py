@@ -1,0 +1,87 @@
+"""What comes in at a process as one channel: messages and events in their order of arrival, as in OTP's mailbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from actors._channel import Filled, Lifelong
+from actors._events import Event
+from actors._message import Message
+from actors._places import Place
+from actors._scheduler import running
+
+
+class Events(Lifelong[Any]):
+    """The events of a process. Each lies here with its turn: how many messages are received before it by `incoming`."""
+
+    # `passed` counts the messages that `incoming` has taken out of the inbox.
+    __slots__ = ("_inbox", "passed", "incoming")
+
+    def __init__(self, inbox: Lifelong[Message]) -> None:
+        super().__init__()
+        self._inbox = inbox
+        self.passed = 0
+        self.incoming: Incoming | None = None
+
+    def put(self, value: Event) -> None:
+        if self.incoming is None or self.awaited or not self._inbox.give_for(self.incoming, value):
+            self.give((self.passed + self._inbox.unread, value))
+
+    def remove(self, condemned: Callable[[Event], bool]) -> list[Event]:
+        return [self.opened(value) for value in super().remove(lambda value: condemned(self.opened(value)))]
+
+    async def _receive(self, closed: type[Exception]) -> Event:
+        return self.opened(await super()._receive(closed))
+
+    def opened(self, value: tuple[int, Event]) -> Event:
+        return value[1]
+
+    def joined(self) -> Incoming:
+        """The channel of messages and events."""
+        if self.incoming is None:
+            self.incoming = Incoming(self._inbox, self)
+        return self.incoming
+
+
+class Incoming(Filled[Message | Event]):
+    """The inbox and the events in one. Whoever waits here waits in the inbox, where the events find it, too."""
+
+    __slots__ = ("_inbox", "_events")
+
+    def __init__(self, inbox: Lifelong[Message], events: Events) -> None:
+        super().__init__()
+        self._inbox = inbox
+        self._events = events
+
+    def close(self) -> None:
+        self._inbox.close()  # which refuses
+
+    async def _receive(self, closed: type[Exception]) -> Message | Event:
+        by = running()
+        by.turns -= 1
+        if by.turns < 0:
+            await by.pause()
+        if self._inbox.offers() or self._events.unread:
+            return self.opened(self.take())
+        return self.opened(await self._inbox.wait_for(self, by.scheduler))
+
+    def offers(self) -> bool:
+        return self._inbox.offers() or self._events.unread > 0
+
+    def take(self) -> Message | Event:
+        events = self._events
+        first = events.peek()
+        if first is not None and (first[0] <= events.passed or not self._inbox.unread):
+            return events.opened(events.take())
+        events.passed += 1
+        return self._inbox.take()
+
+    def join(self, place: Place) -> None:
+        self._inbox.join(place)
+
+    def leave(self, place: Place) -> None:
+        self._inbox.leave(place)
+
+    def opened(self, value: Message | Event) -> Message | Event:
+        return self._inbox.opened(value) if isinstance(value, Message) else value
