@@ -28,6 +28,16 @@ class Events(Lifelong[Any]):
         if self.incoming is None or self.awaited or not self._inbox.give_for(self.incoming, value):
             self.give((self.passed + self._inbox.unread, value))
 
+    def peek(self) -> Event | None:
+        first = super().peek()
+        return None if first is None else self.opened(first)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is the first event's turn, before any message that waits."""
+        first = super().peek()
+        return first is not None and (first[0] <= self.passed or not self._inbox.unread)
+
     def remove(self, condemned: Callable[[Event], bool]) -> list[Event]:
         return [self.opened(value) for value in super().remove(lambda value: condemned(self.opened(value)))]
 
@@ -71,8 +81,7 @@ class Incoming(Filled[Message | Event]):
 
     def take(self) -> Message | Event:
         events = self._events
-        first = events.peek()
-        if first is not None and (first[0] <= events.passed or not self._inbox.unread):
+        if events.due:
             return events.opened(events.take())
         events.passed += 1
         return self._inbox.take()

@@ -440,7 +440,8 @@ METHODS = (
 )
 # Not for users: for select and the kernel, for the host that runs a function, of `Exception`.
 INNER = {
-    "give", "take", "join", "leave", "opened", "offers", "accepts", "started", "settle", "with_traceback", "add_note",
+    "give", "take", "join", "leave", "wait_for", "opened", "offers", "accepts", "started", "settle", "with_traceback",
+    "add_note",
     }  # fmt: skip
 
 

@@ -587,7 +587,7 @@ class Theatre:
                 assert [inbox.take().payload for _ in range(inbox.unread)] == ghost.inbox
                 ghost.inbox = []
                 if events is not None:
-                    assert [shown(events.take()) for _ in range(events.unread)] == ghost.events
+                    assert [shown(events.opened(events.take())) for _ in range(events.unread)] == ghost.events
                     ghost.events = []
         while living := [ghost for ghost in self.model.ghosts.values() if ghost.alive]:
             for ghost in living:
