@@ -8,10 +8,10 @@ process from the inside, `_workflow_host.py` how it reaches others (by the modul
 
 from temporal_bridge import workflow
 from temporal_bridge._bridge import TemporalBridge
-from temporal_bridge._connection import TLS, TemporalClient
 from temporal_bridge._converter import register
 from temporal_bridge._embedded import EmbeddedServer
 from temporal_bridge._health import Health
+from temporal_bridge._temporal_client import TLS, TemporalClient
 from temporal_bridge._workers import Worker
 
 __all__ = [

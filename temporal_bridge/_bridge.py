@@ -23,7 +23,7 @@ from actors import CONFLICT, Cluster, Duration, Error, Kernel, Node, invalid
 from temporal_bridge._activities import Activities
 from temporal_bridge._clients import Clients
 from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
-from temporal_bridge._connection import TemporalClient, connect, shared_runtime
+from temporal_bridge._connection import connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
 from temporal_bridge._determinism_lint import report_offences
 from temporal_bridge._embedded import EmbeddedServer
@@ -35,6 +35,7 @@ from temporal_bridge._nodes import NodesHost
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._sdk_metrics import SDKMetrics
+from temporal_bridge._temporal_client import TemporalClient
 from temporal_bridge._tracing import tracing_interceptors
 from temporal_bridge._unsupported import EndUnsupported
 from temporal_bridge._wire import DURABLE

