@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
 import attrs
+import pytest
 import trio
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.converter import DataConverter
+from temporalio.service import ServiceClient
 
 import actors
 from actors import Event, Exit, Namespace, Node
@@ -19,6 +22,7 @@ from temporal_bridge import TemporalBridge, TemporalClient, Worker
 from temporal_bridge._connection import connect
 from temporal_bridge._converter import MsgpackConverter
 from temporal_bridge._portal import Portal
+from tests.eventually import eventually
 
 
 @attrs.frozen
@@ -90,3 +94,25 @@ async def next_exit() -> Exit:
     event = await next_event()
     assert isinstance(event, Exit)
     return event
+
+
+class Requests:
+    """Counts what is asked of the server, by the name of the request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts: Counter[str] = Counter()
+        original = ServiceClient.__subclasses__()[0]._rpc_call
+
+        async def counted(client: Any, rpc: str, *args: Any, **kwargs: Any) -> Any:
+            self.counts[rpc] += 1
+            return await original(client, rpc, *args, **kwargs)
+
+        monkeypatch.setattr(ServiceClient.__subclasses__()[0], "_rpc_call", counted)
+
+    async def made(self, rpc: str, times: int) -> None:
+        """Wait until one was made so often."""
+
+        async def made() -> bool:
+            return self.counts[rpc] >= times
+
+        await eventually(made)

@@ -21,7 +21,7 @@ from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
 from temporal_bridge._embedded import DYNAMIC_CONFIG
 from temporal_bridge._temporal_program import find_temporal
-from tests.bridging import next_exit, outside
+from tests.bridging import Requests, next_exit, outside
 from tests.outside_entries import app, collect, echo_calls, hello, run_function, sleeper, wait_for_finish
 
 
@@ -74,7 +74,11 @@ async def answering(server: Server) -> None:
                 raise
 
 
-async def test_killed_and_restarted_server_loses_no_process_message_watch_or_call(tmp_path: Path) -> None:
+async def test_killed_and_restarted_server_loses_no_process_message_watch_or_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(monkeypatch)
+
     async def body(server: Server) -> list[Any]:
         waiting = await actors.spawn_monitored(wait_for_finish)
         collecting = await actors.spawn_monitored(collect, 4)
@@ -95,8 +99,9 @@ async def test_killed_and_restarted_server_loses_no_process_message_watch_or_cal
                             raise
             restarted.set()
 
+        requests.counts.clear()
         actors.start_soon(send)
-        await trio.sleep(0.5)
+        await requests.made("signal_workflow_execution", 1)
         await server.start()
         await restarted.wait()
         assert await actors.send(waiting, "finish", "survived")
@@ -304,8 +309,10 @@ async def local_hello() -> str:
 
 
 async def test_death_of_a_local_process_reaches_its_linked_durable_one_after_an_outage(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    requests = Requests(monkeypatch)
+
     async def linked(durable: PID, owner: PID) -> None:
         await actors.link(durable)
         await actors.send(owner, "linked")
@@ -318,9 +325,10 @@ async def test_death_of_a_local_process_reaches_its_linked_durable_one_after_an_
         await actors.listen("linked").receive()
         await server.kill()
         await actors.monitor(local)
+        requests.counts.clear()
         await actors.send(local, "die")
         assert (await next_exit()).pid == local
-        await trio.sleep(0.3)
+        await requests.made("signal_workflow_execution", 1)
         await server.start()
         event = await next_exit()
         assert event.pid == durable
