@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from types import FunctionType
 from typing import Any, Literal, Protocol, TypeVar, cast, overload
 
@@ -266,14 +267,27 @@ def _check_flag(name: str, flag: bool) -> None:
         raise invalid(name, flag, "True or False")
 
 
-def check_async(function: object, name: str) -> None:
-    """Refuse what cannot be awaited when it is called."""
-    if not is_async(function):
-        raise invalid(name, function, "an async function (`async def`) or the id of an entry")
+def check_async(function: object, name: str, expected: str = "an async function (`async def`)") -> None:
+    """Refuse what cannot be awaited when it is called.
+
+    Nobody can tell of another callable before the call whether it gives an awaitable, so it has to be written as one.
+    """
+    if is_async(function):
+        return
+    if callable(function) and not isinstance(function, type):
+        expected += (
+            "; if calling this gives an awaitable, write `async def task(): return await ...(...)` around it"
+        )
+    raise invalid(name, function, expected)
+
+
+_TARGET = "an async function (`async def`) or the id of an entry"
 
 
 def is_async(function: object) -> bool:
-    """Whether it is an async function, or a callable object whose `__call__` is one."""
+    """Whether it is an async function, a callable object whose `__call__` is one, or a `partial` of such."""
+    while isinstance(function, partial):
+        function = function.func
     if isinstance(function, FunctionType) and function.__code__.co_flags & inspect.CO_COROUTINE:
         return True
     call = None if isinstance(function, type) else getattr(function, "__call__", None)  # noqa: B004
@@ -289,7 +303,7 @@ def process_function(target: Any, name: str = "target") -> Callable[..., Awaitab
     if isinstance(target, type) and hasattr(target, _PROCESS):
         function: Callable[..., Awaitable[Any]] = getattr(target, _PROCESS)()
         return function
-    check_async(target, name)
+    check_async(target, name, _TARGET)
     return cast("Callable[..., Awaitable[Any]]", target)
 
 
@@ -326,10 +340,10 @@ def process_entry(target: Target, name: str = "target") -> Entry:
             kept: Entry | None = target.__dict__.get(_KEPT)
             if kept is not None and kept.function is target:
                 return kept
-            check_async(target, name)
+            check_async(target, name, _TARGET)
             kept = target.__dict__[_KEPT] = _of_source(target)
             return kept
-        check_async(target, name)
+        check_async(target, name, _TARGET)
         return _anonymous(cast("Callable[..., Any]", target))
     if entry.kind != "process":
         raise invalid(name, target, f"a process; {entry.id} is a function: use funcs.call")

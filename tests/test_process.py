@@ -79,6 +79,18 @@ async def test_methods_partials_and_callable_objects_can_be_spawned() -> None:
     assert await actors.execute(thing, 2) == 4
     assert await actors.execute(thing.method, 2) == 6
     assert await actors.execute(functools.partial(declared, 5)) == 6
+    assert await actors.execute(functools.partial(thing, 2)) == 4
+
+
+@on_every_host
+async def test_callable_that_is_not_known_to_give_an_awaitable_is_refused_with_what_to_write() -> None:
+    channel = actors.Channel[int]()
+    what_to_write = r"write `async def task\(\): return await"
+    with pytest.raises(actors.Error, match=what_to_write) as caught:
+        actors.start_soon(channel.receive)
+    assert caught.value.kind == actors.INVALID
+    with pytest.raises(actors.Error, match=what_to_write):
+        await actors.spawn(channel.receive)
 
 
 @on_every_host
