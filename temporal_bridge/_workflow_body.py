@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from temporalio import workflow
 from temporalio.common import RawValue
 
 from actors import (
     CANCELED,
-    INVALID,
     NOT_FOUND,
     PID,
     UNAVAILABLE,
@@ -22,17 +20,13 @@ from actors import (
     Entry,
     Error,
     Exit,
-    Kernel,
     MonitorRef,
     Process,
     Reason,
-    ReplyTo,
     Result,
     SpawnFunction,
     SpawnRequest,
     check_topic,
-    process_entry,
-    process_function,
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, read_cancel
@@ -46,11 +40,12 @@ from temporal_bridge._receive import receive
 from temporal_bridge._tracing import workflow_tracing
 from temporal_bridge._unsupported import END
 from temporal_bridge._wire import DURABLE, Item, Seen, Unanswered
-from temporal_bridge._workers import id_of, importable, known
+from temporal_bridge._workers import id_of, known
 from temporal_bridge._workflow_cancels import WorkflowCancels
-from temporal_bridge._workflow_children import check_declared
+from temporal_bridge._workflow_code import entry_of, function_of
 from temporal_bridge._workflow_commands import MOST_BYTES
 from temporal_bridge._workflow_host import WorkflowHost
+from temporal_bridge._workflow_kernel import WorkflowKernel
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 from temporal_bridge._workflow_upgrade import carry, take_up
 
@@ -61,41 +56,6 @@ MANY_SIGNALS: Final = 5000
 
 MOST_SENDERS: Final = 4096
 """Of how many senders, those heard last, an upgraded process still knows a repeated message."""
-
-
-class _Successor(NamedTuple):
-    """The code that an upgraded process goes on with."""
-
-    entry: Entry
-    args: tuple[Any, ...]
-
-
-class _WorkflowKernel(Kernel):
-    """The kernel of one durable process. Its upgrade is Temporal's continue-as-new."""
-
-    successor: _Successor | None = None
-    on_succeed: Callable[[], None]
-    open_calls: OpenCalls
-
-    async def reply(self, to: ReplyTo, payload: Any) -> bool:
-        """As `Kernel.reply`: as the result of the update that the call came by, if it waits."""
-        return self.open_calls.answer(to, payload) or await super().reply(to, payload)
-
-    def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
-        """As `Kernel.succeed`. What cannot be the start of a new run ends the process instead."""
-        try:
-            check_declared(process.entry)
-            payload_size(workflow.payload_converter(), list(args), f"the arguments of {process.entry.id}")
-        except Error as error:
-            self.bury(process, "error", Result(error=error))
-            return
-        self.successor = _Successor(process.entry, args)
-        self.on_succeed()
-
-    def unheard(self, process: Process, error: Error) -> None:
-        """As `Kernel.unheard`, once: not again in a replay."""
-        if not workflow.unsafe.is_replaying():
-            super().unheard(process, error)
 
 
 @workflow.defn(dynamic=True)
@@ -111,7 +71,7 @@ class DurableProcess:
         header = wire.from_header(info.headers)
         self._pid = PID(info.namespace, DURABLE, info.workflow_id)
         self._scheduler = WorkflowScheduler()
-        self._kernel = _WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
+        self._kernel = WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
         carried: Mapping[str, Any] = header.get("carried", {})
         self._seen = Seen(carried.get("seen"))
         self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
@@ -130,7 +90,7 @@ class DurableProcess:
         tracing = workflow_tracing()
         if tracing is not None:
             self._kernel.trace(tracing)
-        self._entry = _entry_of(info.workflow_type)
+        self._entry = entry_of(info.workflow_type)
         self._process = Process(
             self._pid,
             self._kernel,
@@ -172,7 +132,7 @@ class DurableProcess:
         """Run the process to its end, send what it has sent, and tell Temporal how it ended."""
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
-            function = _function_of(self._entry)
+            function = function_of(self._entry)
             check_source(self._entry)
         except Error as error:
             raise to_failure(error) from error
@@ -197,7 +157,7 @@ class DurableProcess:
             late, self._late = self._late or [], None
             for item in late:
                 self._take(item)
-            function, values = _function_of(successor.entry), list(successor.args)
+            function, values = function_of(successor.entry), list(successor.args)
 
     async def _return_calls(self, how: Unanswered) -> None:
         self._calls.end(how)
@@ -459,39 +419,3 @@ def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
         return spawn
 
     return {worker.id: on(worker.task_queue) for worker in known.values()}
-
-
-def _entry_of(workflow_type: str) -> Entry:
-    """The entry of a workflow type. One that is not declared here fails the workflow, and says how to declare it.
-
-    Not from here: what is raised while the instance is made leaves a coroutine of the SDK's behind that never ran.
-    """
-    try:
-        return process_entry(workflow_type)
-    except Error as error:
-        missing = error
-
-    async def fail(*_: Any) -> None:
-        raise missing
-
-    return Entry(workflow_type, "process", fail)
-
-
-def _function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
-    """The function, from the sandbox's own copy of its module if there is a sandbox."""
-    if not importable(entry):
-        return entry.function
-    module, _, name = entry.source.partition(":")
-    try:
-        function: Any = importlib.import_module(module)
-        for part in name.split("."):
-            function = getattr(function, part)
-    except Exception as error:  # whatever a module raises; left alone, Temporal would try for ever
-        raise Error(
-            f"entry={entry.id!r} cannot be run: Temporal's sandbox cannot import module {module}"
-            f" ({type(error).__name__}: {error}): keep processes in modules that do nothing at import,"
-            " and import none that does, or use Worker(sandbox=False)",
-            kind=INVALID,
-            details={"entry": entry.id, "module": module},
-        ) from error
-    return process_function(function)
