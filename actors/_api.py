@@ -196,10 +196,16 @@ async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") 
     by: Any = running()
     by.turns -= 1
     process: Process = by if by.turns >= 0 else await next_turn()
-    check_topic(topic)
+    if type(topic) is not str or not topic or topic[0] == "@":
+        check_topic(topic)
     within = seconds(timeout, "timeout")
     return await process.kernel.calls.make(
-        process.scheduler, process.pid, dest, topic, payload_of(payload), within
+        process.scheduler,
+        process.pid,
+        dest,
+        topic,
+        payload[0] if len(payload) == 1 else payload or None,
+        within,
     )
 
 

@@ -11,7 +11,7 @@ from actors._events import Exit, make_ref
 from actors._message import make_message, make_reply_to
 from actors._pid import PID, Dest
 from actors._process import Process
-from actors._scheduler import Parking, Scheduler, Wait, running
+from actors._scheduler import Scheduler, Wait, running
 from actors._tracing import Tracing
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class _Call(Wait):
 
     __slots__ = ("answer", "parked")
 
-    def __init__(self, scheduler: Parking) -> None:
-        self.scheduler = scheduler
-        self.task = scheduler.running()
-        self.answer: _Answer | None = None
-        self.parked = False
+    answer: _Answer | None
+    parked: bool
+
+    # Filled where it is made: a class whose __init__ is Python code is called in twice the time.
+    __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
 
     def take(self, answer: _Answer) -> None:
         """An answer, or what comes instead of one."""
@@ -39,7 +39,7 @@ class _Call(Wait):
             self.answer = answer
             if self.parked:
                 self.parked = False
-                self.wake()
+                self.scheduler.wake(self.task, None)
 
     def abandon(self) -> None:
         self.parked = False
@@ -69,7 +69,12 @@ class Calls:
                 details={"reason": "calling_self"},
             )
         by = running()
-        call = _Call(by.scheduler)
+        scheduler = by.scheduler
+        call = _Call()  # pyright: ignore[reportCallIssue]
+        call.scheduler = scheduler
+        call.task = scheduler.running()
+        call.answer = None
+        call.parked = False
         take = call.take
         number = kernel.next_number()
         here = sender or kernel.pid
@@ -86,7 +91,7 @@ class Calls:
                     raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
             if call.answer is None:
                 call.parked = True
-                await by.scheduler.park(call)
+                await scheduler.park(call)
             else:
                 by.turns -= 1
                 if by.turns < 0:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from functools import lru_cache
-from typing import cast
 
 from actors._errors import invalid
 
@@ -27,11 +26,11 @@ def seconds(value: Duration, name: str) -> float:
     Raises:
         Error: kind INVALID, naming `name`, when `value` is not a duration or is negative.
     """
-    given = cast(object, value)  # whatever its annotation says
-    if isinstance(given, timedelta):
-        length = given.total_seconds()
-    elif isinstance(given, str) and (read := _read(given)) is not None:
+    given: object = value  # whatever its annotation says
+    if isinstance(given, str) and (read := _read(given)) is not None:
         length = read
+    elif isinstance(given, timedelta):
+        length = given.total_seconds()
     elif isinstance(given, int | float) and not isinstance(given, bool) and 0 <= given <= _LONGEST:
         number = f"{given:.6f}".rstrip("0").rstrip(".")
         raise invalid(name, value, f'{_FORM}; for {number} seconds write "{number}s"')

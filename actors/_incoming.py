@@ -10,6 +10,7 @@ from actors._events import Event
 from actors._message import Message
 from actors._places import Place
 from actors._scheduler import running
+from actors._taps import TappedInbox
 
 
 class Events(Lifelong[Any]):
@@ -50,7 +51,8 @@ class Events(Lifelong[Any]):
     def joined(self) -> Incoming:
         """The channel of messages and events."""
         if self.incoming is None:
-            self.incoming = Incoming(self._inbox, self)
+            kind = TappedIncoming if isinstance(self._inbox, TappedInbox) else Incoming
+            self.incoming = kind(self._inbox, self)
         return self.incoming
 
 
@@ -73,8 +75,8 @@ class Incoming(Filled[Message | Event]):
         if by.turns < 0:
             await by.pause()
         if self._inbox.offers() or self._events.unread:
-            return self.opened(self.take())
-        return self.opened(await self._inbox.wait_for(self, by.scheduler))
+            return self.take()
+        return await self._inbox.wait_for(self, by.scheduler)  # type: ignore[no-any-return]
 
     def offers(self) -> bool:
         return self._inbox.offers() or self._events.unread > 0
@@ -91,6 +93,15 @@ class Incoming(Filled[Message | Event]):
 
     def leave(self, place: Place) -> None:
         self._inbox.leave(place)
+
+
+class TappedIncoming(Incoming):
+    """The same of a process with a tap."""
+
+    __slots__ = ()
+
+    async def _receive(self, closed: type[Exception]) -> Message | Event:
+        return self.opened(await super()._receive(closed))
 
     def opened(self, value: Message | Event) -> Message | Event:
         return self._inbox.opened(value) if isinstance(value, Message) else value

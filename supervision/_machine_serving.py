@@ -13,7 +13,7 @@ from actors import CONFLICT, INVALID, Channel, Error, Message, invalid, payload_
 from supervision._exit import monotonic
 from supervision._handlers import Arguments
 from supervision._server import Server
-from supervision._serving import NOTHING, Carried, Serving, arguments_of, awaited
+from supervision._serving import Carried, Serving, arguments_of, awaited
 from supervision._state_machine import (
     Called,
     Entered,
@@ -152,7 +152,7 @@ class MachineServing(Serving):
         key = channels.get(cast(Channel[Any], picked.channel))
         return picked.value if key is None else self._timers.pop(key).event
 
-    async def handle(self, came: Any) -> Any:
+    async def handle(self, came: Any) -> None:
         """Have the state handle it."""
         if isinstance(came, Message):
             came = _event_of(came)
@@ -178,7 +178,6 @@ class MachineServing(Serving):
         self._queue.extendleft(reversed(asked.inserted))
         self._apply_timers(asked)
         self._transition = None
-        return NOTHING
 
     async def _enter(self, previous: str, asked: _Transition) -> None:
         if not self._machine.state_enter:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import actors
-from actors import Duration, Error, Event, Message, Node, Reason, Result, Target, seconds
+from actors import Duration, Error, Event, Message, Node, Reason, Target, seconds
 from supervision._child_spec import Type
 from supervision._server_address import ServerAddress, key_prefix
 from supervision._server_timer import ServerTimer, start_timer
@@ -139,7 +139,7 @@ class Server:
         """Answer a call that was deferred. False when the caller no longer waits."""
         from supervision._serving import answer
 
-        return await answer(deferred, Result(value))
+        return await answer(deferred, value)
 
     # To be found
 

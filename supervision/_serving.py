@@ -39,9 +39,6 @@ from supervision._start import answer_starter, fail_to_start
 
 log = logging.getLogger("everproc.supervision")
 
-NOTHING: Any = object()
-"""In place of a reply where there is none."""
-
 
 class BadArguments(Error):
     """A call whose arguments the method does not take: the caller's mistake, and not a reason to end."""
@@ -142,7 +139,8 @@ class Serving:
     """A server that runs."""
 
     # `kept` is what came while the server was suspended. `_call` is the call that is being handled, None if there is
-    # none or it was deferred.
+    # none or it was deferred. `_farewell` is the reply to a call that stops the server: it is sent after `terminate`,
+    # so that it means that all is cleaned up (OTP).
     __slots__ = (
         "server",
         "life",
@@ -155,6 +153,7 @@ class Serving:
         "_continues",
         "_stop",
         "_call",
+        "_farewell",
     )
 
     def __init__(self, server: Server) -> None:
@@ -172,6 +171,7 @@ class Serving:
         self._continues: list[Any] = []
         self._stop: Stopped | None = None
         self._call: Message | None = None
+        self._farewell: tuple[Message, Any] | None = None
         server._serving = self  # pyright: ignore[reportPrivateUsage] - the slot is there for this
 
     # What the server asks for
@@ -211,7 +211,6 @@ class Serving:
 
     async def run(self, begin: Callable[[], Awaitable[None]]) -> None:
         """Handle messages until the end, and then clean up."""
-        reply = NOTHING
         try:
             await begin()
             self.check_stop()
@@ -224,17 +223,15 @@ class Serving:
                     await actors.upgrade(None, self.carried())
                 came = await self.next()
                 if type(came) is Message and came.topic != TOPIC and not self.suspended:
-                    reply = await self.handle(came)
+                    await self.handle(came)
                 else:
-                    reply = await self._see_to(came)
-                self.check_stop()
-                if reply is not NOTHING:
-                    await self._reply(reply)
-                    reply = NOTHING
+                    await self._see_to(came)
+                if self._stop is not None:
+                    raise self._stop
         except Stopped as stopped:
             await awaited(self.server.terminate(stopped.reason))
-            if reply is not NOTHING:  # after terminate: a reply to a stop means that all is cleaned up (OTP)
-                await self._reply(reply)
+            if self._farewell is not None:
+                await answer(*self._farewell)
             if stopped.reason != "normal":
                 await exit_as(stopped.reason, stopped.error)
         except Exception:
@@ -285,24 +282,23 @@ class Serving:
         resume_timers(carried.timers)
         await awaited(self.server.handle_upgrade())
 
-    async def _reply(self, value: Any) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            await answer(call, Result(value))
-
-    async def next(self) -> Any:
+    def next(self) -> Awaitable[Any]:
         """The next message or event, in their order of arrival; None is a time-out."""
-        if self.kept and not self.suspended:
+        if self.suspended or (self._timeout is None and not self.kept):
+            return self.incoming.receive()
+        return self._next_kept_or_in_time()
+
+    async def _next_kept_or_in_time(self) -> Any:
+        if self.kept:
             return self.kept.popleft()
-        if self._timeout is None or self.suspended:
-            return await self.incoming.receive()
+        assert self._timeout is not None
         timer = actors.after(self._timeout)
         picked = await actors.select(self.incoming, timer)
         timer.close()
         return None if picked.channel is timer else picked.value
 
-    async def _see_to(self, came: Any) -> Any:
-        """Handle what comes, be it the server's own or the system's; gives the reply, if it has one."""
+    async def _see_to(self, came: Any) -> None:
+        """Handle what comes, be it the server's own or the system's."""
         match came:
             case Message(topic=topic) if topic == TOPIC:
                 await self._system(came)
@@ -316,48 +312,53 @@ class Serving:
             case Message() | Exit() | LinkDown() if self.suspended:
                 self.keep(came)
             case _:
-                return await self.handle(came)
-        return NOTHING
+                await self.handle(came)
 
-    def handle(self, came: Any) -> Awaitable[Any]:
-        """Handle what is the server's own; gives the reply, if it was a call that has one."""
+    def handle(self, came: Any) -> Awaitable[None]:
+        """Handle what is the server's own."""
         self._timeout = None
         if type(came) is not Message:
             return self._happened(came)
         return self._sent(came) if came.reply_to is None else self._called(came)
 
-    async def _happened(self, event: Any) -> Any:
+    async def _happened(self, event: Any) -> None:
         await awaited(self.server.handle_timeout() if event is None else self.server.handle_event(event))
-        return NOTHING
 
-    async def _called(self, message: Message) -> Any:
+    async def _called(self, message: Message) -> None:
         name = self._table.calls.get(message.topic)
         if name is None:
-            await answer(message, Result(error=no_handler(message, type(self.server))))
-            return NOTHING
+            await answer(message, None, no_handler(message, type(self.server)))
+            return
         self._call = message
         try:
             value = self._invoke(name, message.payload)
-            return await value if inspect.iscoroutine(value) else value
+            if inspect.iscoroutine(value):
+                value = await value
         except (Refused, BadArguments) as refused:
             self._call = None
-            await answer(message, Result(error=refused))
-            return NOTHING
+            await answer(message, None, refused)
+            return
+        call, self._call = self._call, None
+        if call is None:  # it was deferred
+            return
+        if self._stop is None:
+            await answer(call, value)
+        else:
+            self._farewell = call, value
 
-    async def _sent(self, message: Message) -> Any:
+    async def _sent(self, message: Message) -> None:
         name = self._table.casts.get(message.topic)
         if name is not None:
             try:
                 await awaited(self._invoke(name, message.payload))
             except (Refused, BadArguments) as refused:
                 log.warning("server %s dropped cast %r: %s", actors.self_pid(), message, refused)
-            return NOTHING
+            return
         name = self._table.infos.get(message.topic)
         if name is not None:
             await awaited(getattr(self.server, name)(message.payload))
         else:
             await awaited(self.server.handle_message(message))
-        return NOTHING
 
     def _invoke(self, name: str, payload: Any) -> Any:
         """Call a method with what `call` or `cast` sent, or with the plain payload of a message."""
@@ -388,7 +389,7 @@ class Serving:
                     else Result(error=unknown_request(request))
                 )
         if message.reply_to is not None:
-            await answer(message, result)
+            await tell(message, result)
 
     async def _managed(self, verb: str, args: tuple[Any, ...]) -> Any:
         match verb, args:
@@ -434,21 +435,28 @@ class Serving:
             raise invalid("state", state, "a mapping of attributes")
 
 
-async def answer(message: Message, result: Result) -> bool:
-    """Reply to a call: to those of this package with the result as it is, to others with the value or the error.
+_WRAPPED = (Result, Error)
 
-    What cannot travel to where the caller is arrives as an error that says so.
-    """
-    whole = type(message.payload) is Arguments or message.topic == TOPIC
+
+def answer(message: Message, value: Any, error: Error | None = None) -> Awaitable[bool]:
+    """Reply to a call. `supervision.call` unwraps a `Result`: it gets one for an error, and for a value that is one."""
+    if type(message.payload) is not Arguments:
+        return tell(message, value if error is None else error)
+    if error is not None or isinstance(value, _WRAPPED):
+        return tell(message, Result(value, error))
+    return tell(message, value)
+
+
+async def tell(message: Message, payload: Any) -> bool:
+    """Reply; one that cannot travel to where the caller is arrives as an error that says so."""
     try:
-        return await actors.reply(
-            message, result if whole else result.value if result.error is None else result.error
-        )
+        return await actors.reply(message, payload)
     except Error as error:
         if error.kind != INVALID:
             raise
         refused = Error.wrap(error, f"the reply to {message.topic!r}")
-        return await actors.reply(message, Result(error=refused) if whole else refused)
+        plain = type(message.payload) is not Arguments and message.topic != TOPIC
+        return await actors.reply(message, refused if plain else Result(error=refused))
 
 
 def check_call(server: type[Server], message: Message) -> None:
