@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from functools import lru_cache
+from typing import cast
 
 from actors._errors import invalid
 
@@ -26,7 +27,7 @@ def seconds(value: Duration, name: str) -> float:
     Raises:
         Error: kind INVALID, naming `name`, when `value` is not a duration or is negative.
     """
-    given: object = value  # whatever its annotation says
+    given = cast(object, value)  # whatever its annotation says
     if isinstance(given, str) and (read := _read(given)) is not None:
         length = read
     elif isinstance(given, timedelta):

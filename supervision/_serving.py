@@ -190,9 +190,13 @@ class Serving:
 
     def defer(self) -> Message:
         """Take the call that is being handled from its handler."""
-        call, self._call = self._call, None
+        call = self._take_call()
         if call is None:
             raise Error("defer() is for a method with @handle_call, once, while it runs", kind=CONFLICT)
+        return call
+
+    def _take_call(self) -> Message | None:
+        call, self._call = self._call, None
         return call
 
     def state(self) -> dict[str, Any]:
@@ -338,7 +342,7 @@ class Serving:
             self._call = None
             await answer(message, None, refused)
             return
-        call, self._call = self._call, None
+        call = self._take_call()
         if call is None:  # it was deferred
             return
         if self._stop is None:
