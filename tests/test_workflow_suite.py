@@ -47,8 +47,9 @@ async def run_all(suite: WorkflowSuite, evicted: list[int]) -> dict[str, BaseExc
 
     async def come(number: int) -> None:
         numbers.add(number)
-        while len(numbers) < len(bodies) or not numbers <= parked:  # noqa: ASYNC110
-            await trio.sleep(0.05)
+        with trio.fail_after(200):  # one that never parks
+            while len(numbers) < len(bodies) or not numbers <= parked:  # noqa: ASYNC110
+                await trio.sleep(0.05)
         while not numbers <= set(evicted):  # noqa: ASYNC110
             await trio.sleep(0.05)
 
@@ -68,8 +69,9 @@ async def run_all(suite: WorkflowSuite, evicted: list[int]) -> dict[str, BaseExc
     async with trio.open_nursery() as nursery:
         for body in bodies:
             nursery.start_soon(run, body)
-        while len(numbers) < len(bodies) or not numbers <= parked:  # noqa: ASYNC110
-            await trio.sleep(0.05)
+        with trio.fail_after(200):  # one that never parks
+            while len(numbers) < len(bodies) or not numbers <= parked:  # noqa: ASYNC110
+                await trio.sleep(0.05)
         for _ in range(CACHE):
             nursery.start_soon(suite.execute_gated, wait_long, come_last)
     return failed
