@@ -9,7 +9,7 @@ from typing import Any, Final
 import trio
 
 import actors
-from actors import INVALID, Cancel, Error, LinkDown, Node, process_entry, seconds
+from actors import INVALID, Cancel, Error, LinkDown, Node, invalid, process_entry, seconds
 from actors.manifest import (
     Field,
     Item,
@@ -96,7 +96,13 @@ def _declare(item: Item, target: Any) -> None:
     """A service is no entry of the registry; but what it starts has to be something that can be started."""
     if target is None:
         process_entry(item.values["process"], f"{item.key}.process")
-    _service(item)
+    try:
+        _service(item)
+    except Error as error:
+        if error.details.get("name") != "start":
+            raise
+        expected = error.message.rpartition("expected ")[2].removesuffix(" or the id of an entry")
+        raise invalid(f"{item.key}.source", item.values.get("source"), f"that of {expected}") from error
 
 
 def _service(item: Item) -> Service:
@@ -151,7 +157,7 @@ class _Running:
 
     async def keep(self) -> None:
         """The process: starts the application, and stops it when it is asked to."""
-        actors.set_options(trap_links=True)
+        actors.set_options(trap_links=True, label="the services of the program")
         events = actors.events()
         try:
             running = await start(self._application)

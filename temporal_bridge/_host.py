@@ -306,7 +306,7 @@ class TemporalHost:
             found.workflow_type,
             "running",
             parent,
-            age=datetime.now(UTC) - found.start_time,
+            age=_age(found),
             details={"run_id": found.run_id, "task_queue": found.task_queue, "start_time": found.start_time},
         )
 
@@ -325,8 +325,9 @@ class TemporalHost:
         }
         own = await self._own_description(target) if status == "running" else None
         if own is None:
-            return Description(target, found.workflow_type, status, details=details)
-        return attrs.evolve(own, details=details)
+            return Description(target, found.workflow_type, status, age=_age(found), details=details)
+        # Its own clock stands still while it waits.
+        return attrs.evolve(own, age=_age(found), details=details)
 
     async def _own_description(self, target: PID) -> Description | None:
         """What a durable process says of itself; None when no worker answers, or it is another SDK's."""
@@ -352,6 +353,11 @@ class TemporalHost:
                 f"the bridge of node {self._kernel.name} is closed: durable processes are out of reach",
                 kind=UNAVAILABLE,
             )
+
+
+def _age(found: WorkflowExecution) -> timedelta:
+    """The time since the start, up to the end."""
+    return (found.close_time or datetime.now(UTC)) - found.start_time
 
 
 def _quoted(text: str) -> str:

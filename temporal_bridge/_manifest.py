@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -38,6 +39,8 @@ from temporal_bridge._temporal_client import TLS, TemporalClient
 from temporal_bridge._temporal_program import find_temporal
 from temporal_bridge._worker_options import WORKER_OPTIONS
 from temporal_bridge._workers import Worker, check_importable
+
+log = logging.getLogger("everproc.bridge")
 
 CLIENT: Final = "temporal.client"
 WORKER: Final = "temporal.worker"
@@ -167,6 +170,8 @@ def _complete(items: Sequence[Item], known: Sequence[Entry], said: Mapping[str, 
     ]
     wanted = {name: said[name] for name in ("address", "namespace") if said.get(name) is not None}
     if wanted:
+        if "address" in wanted:
+            _address(wanted["address"], "address")
         added.append(Item("everproc:command-line", CLIENT, wanted))
     return added
 
@@ -216,6 +221,7 @@ async def _open(node: Node, items: Sequence[Item]) -> AsyncGenerator[Until | Non
         return
     client, workers = found
     async with TemporalBridge(node, client, *workers) as bridge:
+        log.info("Temporal is at %s, namespace %s", bridge.address, bridge.namespace)
         yield None if bridge.server is None else bridge.server.watch
 
 

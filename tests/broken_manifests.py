@@ -634,8 +634,8 @@ BROKEN: dict[str, tuple[str, str]] = {
     "service of no process": (
         ('[entries.web]\nkind = "service"\nsource = "tests.manifest_shop:TABLE"\n'),
         (
-            "everproc.toml:3: entries.web.source: start={'not': 'a function'} is not valid: expected an "
-            "async function (`async def`) or the id of an entry"
+            "everproc.toml:3: entries.web.source='tests.manifest_shop:TABLE' is not valid: expected that of an "
+            "async function (`async def`)"
         ),
     ),
     "service arguments of no list": (

@@ -52,6 +52,9 @@ async def test_processes_show_the_durable_ones_of_the_workers_here_under_who_wat
             assert each["details"]["task_queue"] == out.task_queue
         described = await ask(node, "describe", pid=f"default@temporal|{ids[0]}")
         assert described["details"]["history_length"] > 0
+        assert described["age"] > 0, (
+            "by the clock of the server, not by its own, which stands still while it waits"
+        )
         for name in ids:
             await ask(node, "terminate", pid=f"{{default@temporal|{name}}}")
         await out.portal.call(foreign.terminate)

@@ -111,14 +111,17 @@ def test_processes_are_listed_described_and_shown_as_a_tree(counting: Shell) -> 
     listed = counting.json("ps")
     assert [process["entry"] for process in listed["processes"]] == ["entries:for_ever", "app:counter"]
     lines = counting.run("ps").stdout.splitlines()
-    assert lines[0].split() == ["PID", "ENTRY", "NAME", "STATUS", "MAILBOX", "HANDLED", "AGE"]
+    assert lines[0].split() == ["PID", "PROCESS", "NAME", "STATUS", "MAILBOX", "HANDLED", "AGE"]
     assert lines[2].split()[1:5] == ["app:counter", "counter", "running", "0"]
     assert "└── entries:for_ever" in counting.run("tree").stdout
     nested = counting.json("tree")["tree"]
     assert [child["names"] for child in nested[0]["children"]] == [["counter"]]
     described = counting.json("describe", "counter")
     assert (described["parent"], described["status"]) == (nested[0]["pid"], "running")
-    assert "entries.py" in counting.run("describe", "counter").stdout
+    shown = counting.run("describe", "counter").stdout
+    assert "entries.py" in shown
+    assert "label" not in shown, "what is empty is left out"
+    assert all(line == line.rstrip() for line in shown.splitlines())
 
 
 def test_messages_are_sent_and_answered(counting: Shell) -> None:
@@ -436,7 +439,7 @@ def test_replay_is_a_command_too(shell: Shell) -> None:
 # Wrong command lines
 
 WRONG: list[tuple[list[str], int, str]] = [
-    ([], 2, ""),
+    ([], 2, "Usage: everproc [OPTIONS] COMMAND [ARGS]... Erlang-style processes"),
     (["pss"], 2, "command='pss' is not known: did you mean 'ps'?"),
     (["xyzzy"], 2, "command='xyzzy' is not known: expected one of new, demo, run"),
     (["ps", "--nodes", "x"], 2, "No such option '--nodes'"),
@@ -462,21 +465,26 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["new"], 2, "Missing argument 'NAME'"),
     (["new", "My Shop"], 2, "name='My Shop' is not valid: expected lower-case letters"),
     (["new", "class"], 2, "name='class' is not valid: expected a name that is no word of Python"),
-    (["run", "nothing.toml"], 1, "manifest='nothing.toml' does not exist: make one with `everproc new`"),
-    (["run"], 1, "manifest='everproc.toml' does not exist"),
-    (["run", "no-module:main"], 1, "module='no-module' is not valid: expected the name of a module"),
-    (["run", "no_module:main"], 1, "module: there is no module 'no_module'"),
-    (["run", "entriess:main"], 1, "there is no module 'entriess'; did you mean 'entries'?"),
+    (
+        ["new", "shop", "--directory", "/dev/null/shop"],
+        1,
+        "directory='/dev/null/shop' cannot be written: Not a dir",
+    ),
+    (["run", "nothing.toml"], 2, "manifest='nothing.toml' does not exist: make one with `everproc new`"),
+    (["run"], 2, "manifest='everproc.toml' does not exist"),
+    (["run", "no-module:main"], 2, "target='no-module' is not valid: expected the name of a module"),
+    (["run", "no_module"], 2, "target: there is no module 'no_module'; expected one below this directory"),
+    (["run", "entriess:main"], 2, "there is no module 'entriess'; did you mean 'entries'?"),
     (
         ["run", "entries:mian"],
-        1,
+        2,
         "target='entries:mian' is not there: module entries has no 'mian'; did you mean 'main'?",
     ),
-    (["run", "entries:app"], 1, "target='entries:app' is not valid: expected an async function"),
+    (["run", "entries:app"], 2, "target='entries:app' is not valid: expected an async function"),
     (["run", "entries", "5"], 2, "args=[5]: only a main function takes arguments, MODULE:MAIN"),
     (
         ["run", "entries:main", "--name", "a@b"],
-        1,
+        2,
         "name='a@b' is not valid: expected a non-empty string without",
     ),
     (
@@ -486,10 +494,10 @@ WRONG: list[tuple[list[str], int, str]] = [
     ),
     (
         ["run", "entries:main", "--address", "http://x"],
-        1,
-        "address='http://x' is not valid: expected host:port",
+        2,
+        "address='http://x' is not valid: expected host:port, such as \"localhost:7233\"; leave it out for the",
     ),
-    (["check", "nothing.toml"], 1, "manifest='nothing.toml' does not exist"),
+    (["check", "nothing.toml"], 2, "manifest='nothing.toml' does not exist"),
     (
         ["server", "--search-attribute", "customer"],
         2,

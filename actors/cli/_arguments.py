@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import click
@@ -15,8 +16,20 @@ from actors._errors import Error
 from actors._message import check_topic
 from actors.cli._client import choose, nodes
 from actors.cli._output import Output
+from actors.manifest import ManifestError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@contextmanager
+def of_the_command_line() -> Generator[None, None, None]:
+    """Around what checks the command line: an error there is the user's, and not one of a program that was tried."""
+    try:
+        yield
+    except ManifestError:
+        raise
+    except Error as error:
+        raise Error(error.message, kind=error.kind, details={**error.details, "usage": True}) from error
 
 
 class WithNumbers(click.Command):

@@ -63,14 +63,14 @@ def ps(output: Output, limit: int, node: str | None) -> None:
 def _table(processes: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("PID", no_wrap=True)
-    for heading in ("ENTRY", "NAME", "STATUS"):
+    for heading in ("PROCESS", "NAME", "STATUS"):
         table.add_column(heading, overflow="fold")
     for heading in ("MAILBOX", "HANDLED", "AGE"):
         table.add_column(heading, justify="right")
     for process in processes:
         table.add_row(
             Text(process["pid"]),
-            Text(process["entry"]),
+            Text(_what(process)),
             Text(" ".join(process["names"])),
             Text(process["status"]),
             _count(process["mailbox"]),
@@ -78,6 +78,11 @@ def _table(processes: Sequence[Row]) -> Table:
             _age(process["age"]),
         )
     return table
+
+
+def _what(process: Row) -> str:
+    """What a process is: as it calls itself, or else its entry."""
+    return process["label"] or process["entry"]
 
 
 def _count(value: int | None) -> str:
@@ -126,7 +131,7 @@ def _nested(children: Mapping[str | None, Sequence[Row]], parent: str | None) ->
 
 def _branches(tree: Tree, children: Mapping[str | None, Sequence[Row]], parent: str | None) -> Tree:
     for process in children.get(parent, ()):
-        label = Text.assemble((process["entry"], "bold"), "  ", (process["pid"], "dim"))
+        label = Text.assemble((_what(process), "bold"), "  ", (process["pid"], "dim"))
         if process["names"]:
             label.append(f"  {' '.join(process['names'])}", "green")
         if process["mailbox"]:
@@ -203,7 +208,7 @@ def _top(node: Mapping[str, Any], processes: Sequence[Row]) -> RenderableType:
     )
     for heading in ("MSG/S", "MAILBOX", "HANDLED", "AGE"):
         table.add_column(heading, justify="right")
-    for heading in ("ENTRY", "NAME"):
+    for heading in ("PROCESS", "NAME"):
         table.add_column(heading, overflow="fold")
     table.add_column("PID", no_wrap=True)
     for process in processes:
@@ -212,7 +217,7 @@ def _top(node: Mapping[str, Any], processes: Sequence[Row]) -> RenderableType:
             _count(process["mailbox"]),
             _count(process["handled"]),
             _age(process["age"]),
-            Text(process["entry"]),
+            Text(_what(process)),
             Text(" ".join(process["names"])),
             Text(process["pid"]),
         )
@@ -243,7 +248,7 @@ def _details(found: Mapping[str, Any]) -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in found.items():
-        if value in (None, [], {}):
+        if value in (None, "", [], {}):
             continue
         if name == "age":
             shown = _age(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from actors._errors import ALREADY_EXISTS, INVALID, Error
+from actors._errors import ALREADY_EXISTS, INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 from actors.cli._arguments import json_option
 from actors.cli._output import Output
 
@@ -23,7 +23,8 @@ def make_project(directory: Path, name: str) -> list[Path]:
     """Write the files of a new project, whose package has the same name; gives their paths.
 
     Raises:
-        Error: INVALID for a name that no package can have, ALREADY_EXISTS for a directory with something in it.
+        Error: INVALID for a name that no package can have, ALREADY_EXISTS for a directory with something in it, or
+            what says why it cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise Error(
@@ -47,9 +48,15 @@ def make_project(directory: Path, name: str) -> list[Path]:
     written: list[Path] = []
     for relative, source in _templates(files("actors.cli").joinpath("template"), Path()):
         path = directory / Path(*(package if part == "package" else part for part in relative.parts))
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = source.read_text(encoding="utf-8").replace("{{name}}", name).replace("{{package}}", package)
-        path.write_text(content, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise Error(
+                f"directory={str(directory)!r} cannot be written: {error.strerror}; name another with --directory",
+                kind=PERMISSION_DENIED if isinstance(error, PermissionError) else UNAVAILABLE,
+            ) from error
         written.append(path)
     return written
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from actors._errors import Error
 from actors._view import view_error
 
-_WIDE: Final = 400
+_WIDE: Final = 2000
 """Columns where there is no terminal."""
 
 
@@ -32,8 +32,12 @@ class Output:
         """A result: itself as one line of JSON, or what people are shown of it."""
         if self.json:
             self.line(value)
-        else:
+        elif self.console.is_terminal:
             self.console.print(rendered())
+        else:
+            with self.console.capture() as captured:
+                self.console.print(rendered())
+            click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def line(self, value: Any) -> None:
         """A value as a line of JSON."""

@@ -16,7 +16,7 @@ from actors._entries import is_async
 from actors._errors import invalid
 from actors._node import Node
 from actors._view import plain
-from actors.cli._arguments import WithNumbers, json_option, json_value
+from actors.cli._arguments import WithNumbers, json_option, json_value, of_the_command_line
 from actors.cli._output import Output
 from actors.cli._program import Main, Observing, run_program
 from actors.cli._reload import run_again
@@ -27,6 +27,7 @@ MANIFEST = "everproc.toml"
 target_argument = click.argument("target", default=MANIFEST, metavar="[MANIFEST | MODULE[:MAIN]]")
 
 
+@of_the_command_line()
 def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
     """The program that a target names: a manifest's, a module's entries, or its main function with these.
 
@@ -41,7 +42,7 @@ def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
     if "" not in sys.path:
         sys.path.insert(0, "")
     module, colon, _ = target.partition(":")
-    manifest = of_module(module, said)
+    manifest = of_module(module, said, "target")
     if not colon:
         return manifest, None
     function = import_source(target, "target")
@@ -104,6 +105,8 @@ def run(
         return run_again(output)
     manifest, main = find(target, {"address": address, "namespace": namespace})
     if name is not None:
+        with of_the_command_line():
+            Node(name)
         manifest = attrs.evolve(manifest, node={**manifest.node, "name": name})
     if main is not None:
         main = attrs.evolve(main, args=args)

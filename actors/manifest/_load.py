@@ -68,13 +68,18 @@ def load(path: Path, said: Mapping[str, Any] | None = None) -> Manifest:
     return Manifest(path.absolute().parent.name, _completed(document.items, said), document.node)
 
 
-def of_module(name: str, said: Mapping[str, Any] | None = None) -> Manifest:
+def of_module(name: str, said: Mapping[str, Any] | None = None, called: str = "module") -> Manifest:
     """The program that a module makes by the entries that it declares.
+
+    Args:
+        name: of the module.
+        said: what the command line says.
+        called: what errors call the module.
 
     Raises:
         Error: INVALID or NOT_FOUND, when it cannot be imported.
     """
-    import_module(name, "module")
+    import_module(name, called)
     return Manifest(name.rpartition(".")[2], _completed((), said))
 
 
@@ -123,11 +128,15 @@ def import_module(module: str, name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
             near = _near(module)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = (
+                f"did you mean {near!r}?"
+                if near
+                else "expected one below this directory, or an installed one"
+            )
             raise Error(
-                f"{name}: there is no module {error.name!r}, which {module!r} needs{hint}"
+                f"{name}: there is no module {error.name!r}, which {module!r} needs; {hint}"
                 if error.name != module
-                else f"{name}: there is no module {module!r}{hint}",
+                else f"{name}: there is no module {module!r}; {hint}",
                 kind=NOT_FOUND,
             ) from None
         raise _broken(module, name, error) from error
