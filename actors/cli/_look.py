@@ -82,7 +82,8 @@ def _table(processes: Sequence[Row]) -> Table:
 
 def _what(process: Row) -> str:
     """What a process is: as it calls itself, or else its entry."""
-    return process["label"] or process["entry"]
+    called: str = process["label"] or process["entry"]
+    return called
 
 
 def _count(value: int | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import shlex
 import shutil
 import sys
@@ -184,17 +185,21 @@ async def _durably(orders: list[Order], options: argparse.Namespace, directory: 
 
 def _what_next(options: argparse.Namespace, directory: Path) -> None:
     kept = options.directory is not None or options.keep
+    # The Python of `make demo` is not on PATH.
+    python = min(sys.executable, os.path.relpath(sys.executable), key=len)
+    again = f"{python} -m examples.orders"
     print("\nWhat to open next:")
     print("  examples/orders/process.py   the life of an order")
     if kept:
         print(f"  sqlite3 {directory / 'shop.db'} 'SELECT * FROM outcomes'")
     else:
-        print("  python -m examples.orders --keep   leaves the database and the logs to look into")
+        print(f"  {again} --keep   leaves the database and the logs to look into")
     if options.in_memory:
-        print("  python -m examples.orders          the same orders, durably: they outlive their worker")
+        print(f"  {again}   the same orders, durably: they outlive their worker")
     else:
-        print("  python -m examples.orders --manual-approval   large orders wait for your word")
-        print("  python -m examples.orders --in-memory         the same processes without Temporal")
+        print(f"  {again} --manual-approval   large orders wait for your word")
+        print(f"  {again} --in-memory   the same processes without Temporal")
+    print("  docs/tutorial.md   fifteen minutes, from nothing to a durable service of your own")
 
 
 # Files
