@@ -39,7 +39,7 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean -f .mkdocs.yml
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 browser: $(BROWSER_READY)  ## try the observer's page in Chromium, which has to be there
 	$(BIN)/python -m pytest tests/browser $(ARGS)

@@ -117,7 +117,9 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:70])
+@pytest.mark.parametrize(
+    "value", VALUES, ids=[f"{number}-{type(value).__name__}" for number, value in enumerate(VALUES)]
+)
 def test_value_comes_back_equal_and_of_its_type(value: Any) -> None:
     found = unpack(pack(value))
     assert found == value
