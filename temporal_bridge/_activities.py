@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import attrs
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from actors import (
     NOT_FOUND,
@@ -36,6 +37,8 @@ from temporal_bridge._remote_monitors import RemoteMonitors
 from temporal_bridge._wire import DURABLE, Item, Mark, Received
 
 log = logging.getLogger("everproc.bridge")
+
+T = TypeVar("T")
 
 _HEARTBEAT = 1.0
 
@@ -63,6 +66,10 @@ class Activities:
     def for_node(self) -> list[Callable[..., Any]]:
         """What the node's own task queue serves."""
         return [self.deliver, self.lease, self.look]
+
+    def for_waits(self) -> list[Callable[..., Any]]:
+        """What a task queue serves for the waits of its processes."""
+        return [self.watch, self.look, self.is_dead]
 
     def for_worker(self) -> list[Callable[..., Any]]:
         """What the task queue of a worker serves."""
@@ -143,14 +150,7 @@ class Activities:
     @activity.defn(name=wire.WATCH)
     async def watch(self, text: str) -> tuple[Reason, Result]:
         """Wait for the end of a process, and tell all the while that this node is alive."""
-        waiting = asyncio.ensure_future(self._portal.in_trio(self._end_of, PID.parse(text)))
-        try:
-            while not waiting.done():
-                activity.heartbeat()
-                await asyncio.wait([waiting], timeout=_HEARTBEAT)
-        finally:
-            waiting.cancel()
-        event = waiting.result()
+        event = await _heartbeating(self._portal.in_trio(self._end_of, PID.parse(text)))
         return event.reason, event.result
 
     @activity.defn(name=wire.LOOK)
@@ -171,10 +171,15 @@ class Activities:
     @activity.defn(name=wire.LEASE)
     async def lease(self, node: str, term: float | None = None) -> None:
         """Tell that this node is alive, for as long as it is, or for a number of seconds."""
-        ends = asyncio.get_running_loop().time() + (math.inf if term is None else term)
-        while asyncio.get_running_loop().time() < ends:
-            activity.heartbeat()
-            await asyncio.sleep(_HEARTBEAT)
+        await _heartbeating(asyncio.Event().wait() if term is None else asyncio.sleep(term))
+
+    @activity.defn(name=wire.IS_DEAD)
+    async def is_dead(self, node: str, seen: float | None) -> bool:
+        """Whether a node is dead. `seen` is how many seconds ago the process that asks saw it there, if it did."""
+        info = activity.info()
+        waited = (info.started_time - info.scheduled_time).total_seconds()
+        ago = math.inf if seen is None else seen + waited
+        return await _heartbeating(self._portal.in_trio(self._nodes.is_dead, node, ago))
 
     async def _end_of(self, target: PID) -> Exit:
         exits: Queue[Exit] = Queue()
@@ -199,3 +204,24 @@ class Activities:
     async def refused_attributes(self, namespace: str, given: dict[str, str]) -> dict[str, str]:
         """Of search attributes and their types, those that the server would refuse, and what it knows instead."""
         return await self._portal.in_trio(self._host.starting.refused_attributes, namespace, given)
+
+
+async def _heartbeating(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What it gives; while it runs, the server is told that this activity is alive.
+
+    One that ends although nobody has asked for it, because this node closes or the server has given it up, has failed:
+    so it is tried elsewhere, or, if it is a lease, has been given back. That is nothing to warn of.
+    """
+    waiting = asyncio.ensure_future(coroutine)
+    try:
+        while not waiting.done():
+            activity.heartbeat()
+            await asyncio.wait([waiting], timeout=_HEARTBEAT)
+    except asyncio.CancelledError as end:
+        details = activity.cancellation_details()
+        if details is None or details.cancel_requested:
+            raise
+        raise ApplicationError("given up", category=ApplicationErrorCategory.BENIGN) from end
+    finally:
+        waiting.cancel()
+    return waiting.result()

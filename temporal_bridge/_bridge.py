@@ -32,6 +32,7 @@ from temporal_bridge._health import Health, check_health
 from temporal_bridge._host import TemporalHost
 from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
+from temporal_bridge._outages import Outages
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._sdk_metrics import SDKMetrics
@@ -39,7 +40,7 @@ from temporal_bridge._temporal_client import TemporalClient
 from temporal_bridge._tracing import tracing_interceptors
 from temporal_bridge._unsupported import EndUnsupported
 from temporal_bridge._wire import DURABLE
-from temporal_bridge._workers import Worker, add_known, known, node_queue, watch_queue
+from temporal_bridge._workers import Worker, add_known, known, node_queue, pulse_queue, watch_queue
 from temporal_bridge._workflow_body import DurableProcess
 
 log = logging.getLogger("everproc.bridge")
@@ -125,7 +126,8 @@ class TemporalBridge:
             nursery = await stack.enter_async_context(trio.open_nursery())
             clients = Clients(client)
             host = TemporalHost(kernel, clients, portal, nursery)
-            nodes = NodesHost(kernel, client, portal, nursery)
+            outages = Outages(client, portal, pulse_queue(kernel.name))
+            nodes = NodesHost(kernel, client, portal, nursery, outages)
             activities = Activities(kernel, portal, host, nodes)
             here = [worker for worker in self._workers if worker.run]
             for mine in here:
@@ -155,6 +157,7 @@ class TemporalBridge:
             try:
                 for worker in running:
                     nursery.start_soon(_run, portal, worker)
+                nursery.start_soon(outages.run)
                 yield self
             except Exception as error:  # noqa: BLE001 - raised again below
                 own = error
@@ -246,7 +249,7 @@ async def _watch_worker(client: Client, task_queue: str, activities: Activities)
     return temporalio.worker.Worker(
         client,
         task_queue=watch_queue(task_queue),
-        activities=[activities.watch, activities.look],
+        activities=activities.for_waits(),
         max_concurrent_activities=10_000,
     )
 

@@ -29,6 +29,7 @@ from actors import (
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
+from temporal_bridge._outages import Outages
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._peers import Peers
 from temporal_bridge._portal import Portal
@@ -59,7 +60,9 @@ class NodesHost:
     the target has sent. What a node cannot tell any more, its lease does (`Peers`).
     """
 
-    def __init__(self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery, outages: Outages
+    ) -> None:
         self._kernel = kernel
         self._client = client
         self._portal = portal
@@ -70,8 +73,8 @@ class NodesHost:
         self._watches: dict[int, _Watch] = {}
         self._watched: dict[MonitorRef, int] = {}
         self._links: dict[tuple[PID, PID], None] = {}
-        self._closed = False
-        self._peers = Peers(nursery, self._execute, self._lost)
+        self._closing = self._closed = False
+        self._peers = Peers(nursery, self._execute, self._lost, outages)
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
@@ -128,17 +131,27 @@ class NodesHost:
     async def _deliver(self, node: str, mark: Mark, items: list[Item]) -> list[bool]:
         self._kernel.counters.update(batches=1, batched_messages=len(items))
         taken: list[bool] | None = await self._peers.while_alive(
-            node,
-            lambda: self._run(
+            node, lambda: self._insist_on(node, [node, list(mark), [wire.row_of(item) for item in items]])
+        )
+        return [False] * len(items) if taken is None else taken
+
+    async def _insist_on(self, node: str, batch: list[Any]) -> list[bool] | None:
+        """Deliver, and once more when that took too long: the node knows what it has had. Cancelled when it is gone."""
+        while True:
+            delivered: list[bool] | None = await self._run(
                 f"sending to node {node}",
                 wire.DELIVER,
-                [node, list(mark), [wire.row_of(item) for item in items]],
+                batch,
                 node,
                 start_to_close_timeout=_DELIVERED,
                 schedule_to_close_timeout=_DELIVERED * 2,
-            ),
-        )
-        return [False] * len(items) if taken is None else taken
+            )
+            if delivered is not None or self._closing:
+                return delivered
+
+    async def is_dead(self, node: str, ago: float) -> bool:
+        """As `Peers.is_dead`, for a durable process that saw the node there so many seconds ago."""
+        return await self._peers.is_dead(node, trio.current_time() - ago)
 
     async def _run(self, what: str, name: str, args: list[Any], node: str, **settings: Any) -> Any:
         """Run one of a node's activities; None when the node does not answer.
@@ -260,6 +273,7 @@ class NodesHost:
 
     async def close(self) -> None:
         """Let what was sent go out, and tell the watchers that there is no connection any more."""
+        self._closing = True
         for outbox in list(self._outboxes.values()):
             await outbox.drain()
         self._closed = True

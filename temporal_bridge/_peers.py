@@ -1,13 +1,16 @@
 """Which other nodes are alive: each that we have to do with holds a lease for us, and the server counts its heartbeats.
 
-A node is gone when it misses its heartbeats and then does not take the lease up again, or never takes it up, twice.
-That is certain enough to tell everybody, and may be wrong all the same: of a server that was away, or a machine that
-slept. So a node that is gone has a delivery wait in its queue for a while, and is there again if it takes that.
+A node that misses its heartbeats, or does not take a lease up, is asked whether it is there. It is gone when it leaves
+that question where it is, although the server has answered us all the while, and it has had the time to come back to
+the server after that was away the last time. That may be wrong all the same: of a node that has lost its own way to
+the server, or a machine that slept. So a node that is gone has a delivery wait in its queue for a while, and is there
+again if it takes that.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -20,20 +23,27 @@ from temporalio.exceptions import TimeoutError, TimeoutType
 from actors import Error
 from temporal_bridge import _wire as wire
 from temporal_bridge._feed import RETRY
+from temporal_bridge._outages import Outages
+from temporal_bridge._workers import node_queue
 
 log = logging.getLogger("everproc.bridge")
 
-TAKEN_UP: Final = (timedelta(seconds=5), timedelta(seconds=10))
-"""How long something waits for its node, before that counts as the first, and as the second sign of its death. Alive it
-takes milliseconds; but after the server was away, Temporal's workers may take ten seconds until they ask it again."""
-
 ALIVE: Final = timedelta(seconds=5)
-"""How long a node may be silent. Its heartbeats come once a second."""
+"""How long a node may be silent. Its heartbeats come once a second. A lease waits as long for it before we ask."""
+
+TAKEN_UP: Final = timedelta(seconds=4)
+"""How long the question whether it is there waits for a node. One that is takes milliseconds."""
+
+RECOVERY: Final = 15.0
+"""Seconds after which every node that lives has come back to a server that was away: Temporal's workers wait up to
+twelve before they try once more."""
 
 _TERM: Final = 60
 """Seconds until a lease ends by itself and is taken anew, so that none outlives who asked for it."""
 
 _RETURN: Final = timedelta(minutes=10)
+
+_ONCE: Final = RetryPolicy(maximum_attempts=1)
 
 Execute = Callable[..., Awaitable[Any]]
 """Runs an activity of a node, by name, arguments and node; raises what the server reports of it."""
@@ -42,12 +52,16 @@ Execute = Callable[..., Awaitable[Any]]
 class Peers:
     """The nodes that one node has to do with. `lost` is called with each that is gone, once until it returns."""
 
-    def __init__(self, nursery: trio.Nursery, execute: Execute, lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, execute: Execute, lost: Callable[[str], None], outages: Outages
+    ) -> None:
         self._nursery = nursery
         self._execute = execute
         self._lost = lost
+        self._outages = outages
         self._held: set[str] = set()
         self._gone: set[str] = set()
+        self._seen: dict[str, float] = {}  # those that are held: when they are certain to have been there
         self._deliveries: dict[str, set[trio.CancelScope]] = {}
 
     def is_gone(self, node: str) -> bool:
@@ -69,33 +83,98 @@ class Peers:
             scopes = self._deliveries.setdefault(node, set())
             scopes.add(scope)
             try:
-                return await deliver()
+                began = trio.current_time()
+                answer = await deliver()
+                self._saw(node, began)
+                return answer
             finally:
                 scopes.discard(scope)
                 if not scopes:
                     self._deliveries.pop(node, None)
         return None
 
+    async def is_dead(self, node: str, seen: float = -math.inf) -> bool:
+        """Ask a node whether it is there, for as long as it takes to be certain: seconds.
+
+        Args:
+            node: the node.
+            seen: when it was there for certain, if the caller knows that, on trio's clock.
+        """
+        if node not in self._gone and await self._is_silent(node, seen):
+            self._lose(node)
+        return node in self._gone
+
+    async def _is_silent(self, node: str, seen: float) -> bool:
+        while True:
+            began = trio.current_time()
+            try:
+                await self._execute(
+                    wire.LEASE,
+                    [node, 0],
+                    node,
+                    schedule_to_start_timeout=TAKEN_UP,
+                    start_to_close_timeout=ALIVE,
+                    retry_policy=_ONCE,
+                )
+            except ActivityFailureError as failure:
+                cause = failure.__cause__
+                if not isinstance(cause, TimeoutError):
+                    return True  # its bridge closes
+                if cause.type is TimeoutType.SCHEDULE_TO_START and await self._counts(node, began, seen):
+                    return True
+            except Error as error:
+                log.info("asking whether node %s is alive: %s; trying again", node, error)
+                await trio.sleep(RETRY)
+            else:
+                return False
+
+    async def _counts(self, node: str, began: float, seen: float) -> bool:
+        """Whether silence since `began` is a sign of death: the server was there, and the node had come back to it."""
+        since = self._outages.since
+        if since > began:
+            return False
+        if max(seen, self._seen.get(node, seen)) >= since:
+            return True
+        return began + TAKEN_UP.total_seconds() >= since + RECOVERY or (
+            await self._outages.has_known(node_queue(node)) and self._outages.since == since
+        )
+
+    def _saw(self, node: str, when: float) -> None:
+        if node in self._held:
+            self._seen[node] = max(when, self._seen.get(node, when))
+
     async def _lease(self, node: str) -> None:
-        signs = 0
-        while signs < 2:
+        while True:
+            began = trio.current_time()
             try:
                 await self._execute(
                     wire.LEASE,
                     [node, _TERM],
                     node,
                     start_to_close_timeout=timedelta(seconds=2 * _TERM),
-                    schedule_to_start_timeout=TAKEN_UP[signs],
+                    schedule_to_start_timeout=ALIVE,
                     heartbeat_timeout=ALIVE,
-                    retry_policy=RetryPolicy(maximum_attempts=1),
+                    retry_policy=_ONCE,
                 )
-                signs = 0
+                self._saw(node, began)
             except ActivityFailureError as failure:
-                signs = _signs(failure.__cause__, signs)
+                cause = failure.__cause__
+                if isinstance(cause, TimeoutError):
+                    if cause.type is not TimeoutType.SCHEDULE_TO_START:
+                        self._saw(node, began)
+                    if not await self.is_dead(node):
+                        continue
+                break  # or it has given the lease back: its bridge closes
             except Error as error:
                 log.info("asking whether node %s is alive: %s; trying again", node, error)
                 await trio.sleep(RETRY)
         self._held.discard(node)
+        self._seen.pop(node, None)
+        self._lose(node)
+
+    def _lose(self, node: str) -> None:
+        if node in self._gone:
+            return
         self._gone.add(node)
         log.info("node %s is gone", node)
         for scope in self._deliveries.pop(node, ()):
@@ -112,7 +191,7 @@ class Peers:
                     node,
                     schedule_to_start_timeout=_RETURN,
                     start_to_close_timeout=ALIVE,
-                    retry_policy=RetryPolicy(maximum_attempts=1),
+                    retry_policy=_ONCE,
                 )
             except ActivityFailureError:
                 return  # what has not answered for so long never will
@@ -123,10 +202,3 @@ class Peers:
                 log.info("node %s is there again", node)
                 self._gone.discard(node)
                 return
-
-
-def _signs(cause: BaseException | None, before: int) -> int:
-    """How many signs of a node's death there are after its lease has failed."""
-    if not isinstance(cause, TimeoutError):
-        return 2  # it has given the lease back: its bridge closes
-    return before + 1 if cause.type is TimeoutType.SCHEDULE_TO_START else 1

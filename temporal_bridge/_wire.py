@@ -53,6 +53,9 @@ WATCH: Final = "@watch"
 LEASE: Final = "@lease"
 """The activity that runs for as long as a node is alive."""
 
+IS_DEAD: Final = "@is_dead"
+"""The activity that says, of a node that is silent, whether it is dead."""
+
 IS_RUNNING: Final = "@is_running"
 """The activity that says whether a workflow is open."""
 

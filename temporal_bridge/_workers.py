@@ -136,6 +136,11 @@ def node_queue(node: str) -> str:
     return f"everproc-node:{node}"
 
 
+def pulse_queue(node: str) -> str:
+    """On which a node polls for nothing, to learn at once when the server is away."""
+    return f"everproc-pulse:{node}"
+
+
 def watch_queue(task_queue: str) -> str:
     """Where the processes of a task queue wait for others: apart, so that waits take no slots from functions."""
     return f"everproc-watch:{task_queue}"

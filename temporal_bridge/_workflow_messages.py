@@ -16,19 +16,25 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import from_failure, too_many_signals
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._wire import DURABLE, Item, Mark
-from temporal_bridge._workers import node_queue
+from temporal_bridge._workers import node_queue, watch_queue
 from temporal_bridge._workflow_commands import WorkflowCommands
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 AT_MOST: Final = timedelta(seconds=30)
 """How long an activity of the runtime's own takes that waits for nobody."""
 
+ALIVE: Final = timedelta(seconds=5)
+"""How long an activity may be silent that tells all the while that it is alive."""
 
 PICKED_UP: Final = (timedelta(seconds=5), timedelta(seconds=10))
-"""How long something waits for a node, before that counts as the first, and as the second sign of its death."""
+"""How long something waits for a node before it is asked whether it is there. In executions from before `ASKED`, that
+and the second counts as a sign of its death."""
 
 TWO_SIGNS: Final = "everproc-two-signs-of-death"
 """The change since which a node is gone after two such signs, and remembered. Executions before it took one."""
+
+ASKED: Final = "everproc-asked-whether-a-node-is-dead"
+"""The change since which a silent node is not gone before the program of the worker is certain of it (`Peers`)."""
 
 _GONE: Final = 300
 """Seconds for which nothing is sent to a node that was found gone. It may have been the way to it."""
@@ -167,10 +173,7 @@ class WorkflowMessages:
         return [answer is not False for answer in answers]
 
     async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool | list[Any]] | None:
-        """Deliver to a node, in this worker's own program if it is there. None when it is gone.
-
-        It is, when it twice leaves a delivery where it is: once may be the server's fault, which was away.
-        """
+        """Deliver to a node, in this worker's own program if it is there. None when it is gone."""
         if self._gone.get(node, 0) > workflow.time():
             return None
         if node not in self._elsewhere:
@@ -181,25 +184,43 @@ class WorkflowMessages:
                 return here
             self._elsewhere.add(node)
         await self._commands.room(size)
-        for taken_up in PICKED_UP:
+        signs = 0  # that it is gone; once may be the server's fault, which was away
+        while signs < 2:
+            began = workflow.time()
             try:
                 there: list[bool | list[Any]] | None = await workflow.execute_activity(
                     wire.DELIVER,
                     args=args,
                     task_queue=node_queue(node),
-                    schedule_to_start_timeout=taken_up,
+                    schedule_to_start_timeout=PICKED_UP[signs],
                     start_to_close_timeout=AT_MOST,
                     schedule_to_close_timeout=AT_MOST * 2,
                 )
             except ActivityError as failure:
                 if not isinstance(failure.cause, TimeoutError):
                     raise from_failure(failure) from failure
-                if failure.cause.type is not TimeoutType.SCHEDULE_TO_START or not workflow.patched(TWO_SIGNS):
+                if workflow.patched(ASKED):
+                    signs = 2 if await self.is_dead(node, failure.cause, began) else 0
+                elif failure.cause.type is TimeoutType.SCHEDULE_TO_START and workflow.patched(TWO_SIGNS):
+                    signs += 1
+                else:
                     return None
             else:
                 return there
         self.lose(node)
         return None
+
+    async def is_dead(self, node: str, cause: TimeoutError, began: float) -> bool:
+        """Whether a node is dead that has left something where it is since a time, or has taken it and is silent."""
+        taken = cause.type is not TimeoutType.SCHEDULE_TO_START
+        dead: bool = await workflow.execute_activity(
+            wire.IS_DEAD,
+            args=[node, workflow.time() - began if taken else None],
+            task_queue=watch_queue(workflow.info().task_queue),
+            start_to_close_timeout=AT_MOST * 10,
+            heartbeat_timeout=ALIVE,
+        )
+        return dead
 
     def lose(self, node: str) -> None:
         """A node is gone: for a while nothing is sent to it, so that a second message does not wait again."""

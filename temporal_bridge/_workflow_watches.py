@@ -18,11 +18,10 @@ from temporal_bridge._wire import DURABLE
 from temporal_bridge._workers import node_queue, watch_queue
 from temporal_bridge._workflow_children import WorkflowChildren
 from temporal_bridge._workflow_commands import WorkflowCommands
-from temporal_bridge._workflow_messages import PICKED_UP, TWO_SIGNS, WorkflowMessages
+from temporal_bridge._workflow_messages import ALIVE, ASKED, PICKED_UP, TWO_SIGNS, WorkflowMessages
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
 
 _FOR_EVER = timedelta(days=3650)
-_ALIVE = timedelta(seconds=5)
 _ONCE = RetryPolicy(maximum_attempts=1)
 
 
@@ -144,8 +143,10 @@ class WorkflowWatches:
             _ = self._commands.start(self._lease(node))
 
     async def _lease(self, node: str) -> None:
-        signs = 0  # of its death: as for `Peers`
+        signs = 0  # of its death: as for a delivery
         while signs < 2:
+            began = workflow.time()
+            silent: TimeoutError | None = None
             try:
                 await workflow.execute_activity(
                     wire.LEASE,
@@ -153,18 +154,21 @@ class WorkflowWatches:
                     task_queue=node_queue(node),
                     start_to_close_timeout=_FOR_EVER,
                     schedule_to_start_timeout=PICKED_UP[signs],
-                    heartbeat_timeout=_ALIVE,
+                    heartbeat_timeout=ALIVE,
                     retry_policy=_ONCE,
                 )
             except ActivityError as failure:
-                cause = failure.cause
-                if not isinstance(cause, TimeoutError):
+                if not isinstance(failure.cause, TimeoutError):
                     break  # it has given the lease back: its bridge closes
-                signs = signs + 1 if cause.type is TimeoutType.SCHEDULE_TO_START else 1
+                silent = failure.cause
             if self.suspended:
                 return
-            if not workflow.patched(TWO_SIGNS):
+            if silent is not None and workflow.patched(ASKED):
+                signs = 2 if await self._messages.is_dead(node, silent, began) else 0
+            elif not workflow.patched(TWO_SIGNS):
                 break
+            elif silent is not None:
+                signs = signs + 1 if silent.type is TimeoutType.SCHEDULE_TO_START else 1
         if self.suspended:
             return
         if signs == 2:
@@ -192,7 +196,7 @@ class WorkflowWatches:
                 args=[str(target)],
                 task_queue=watch_queue(workflow.info().task_queue),
                 start_to_close_timeout=_FOR_EVER,
-                heartbeat_timeout=_ALIVE,
+                heartbeat_timeout=ALIVE,
             )
         except ActivityError as failure:
             return "noconnection", Result(error=from_failure(failure))

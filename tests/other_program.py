@@ -19,8 +19,15 @@ from temporal_bridge import TemporalBridge, TemporalClient
 
 
 async def local_echo() -> None:
-    """Sends messages back, answers calls; fails, or takes a name of the cluster, when told to."""
+    """Sends messages back, answers calls; fails, takes a name of the cluster, or watches another, when told to."""
     async for message in actors.inbox():
+        if message.topic == "watch":
+            await actors.monitor(message.payload)
+            await actors.send(message.payload, "watching")
+            event = await actors.events().receive()
+            assert isinstance(event, actors.Exit)
+            await actors.reply(message, event.reason)
+            continue
         if message.topic == "register":
             await actors.names.register(message.payload, scope="cluster")
         if message.topic == "fail":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from cryptography.fernet import Fernet
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
@@ -19,10 +23,17 @@ from temporalio.converter import PayloadCodec
 import actors
 from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
+from temporal_bridge._connection import connect
 from temporal_bridge._embedded import DYNAMIC_CONFIG
+from temporal_bridge._outages import Outages
+from temporal_bridge._peers import ALIVE
+from temporal_bridge._portal import Portal
 from temporal_bridge._temporal_program import find_temporal
 from tests.bridging import Requests, next_exit, outside
+from tests.eventually import eventually
+from tests.other_program import other_program
 from tests.outside_entries import app, collect, echo_calls, hello, run_function, sleeper, wait_for_finish
+from tests.workflow_entries import WORKER, monitors, wf
 
 
 class Server:
@@ -126,6 +137,67 @@ async def test_killed_and_restarted_server_loses_no_process_message_watch_or_cal
         {"hello": "again"},
         [1],
     ]
+
+
+async def test_absence_of_the_server_is_noticed_at_once_however_short(tmp_path: Path) -> None:
+    async def away(outages: Outages) -> bool:
+        return outages.since == math.inf
+
+    async def back(outages: Outages) -> bool:
+        return outages.since < math.inf
+
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with Portal() as portal, trio.open_nursery() as nursery:
+            client = await portal.call(connect, TemporalClient(server.address))
+            outages = Outages(client, portal, "nobody-else")
+            nursery.start_soon(outages.run)
+            for _ in range(2):
+                began = outages.since
+                await trio.testing.wait_all_tasks_blocked(0.1)  # the poll is open
+                assert outages.since == began
+                await server.kill()
+                await server.start()
+                await eventually(partial(away, outages))
+                await eventually(partial(back, outages))
+                assert began < outages.since
+            nursery.cancel_scope.cancel()
+
+
+async def test_live_node_is_not_gone_when_the_server_was_away_for_longer_than_a_node_may_be_silent(
+    tmp_path: Path,
+) -> None:
+    async def body(server: Server, pid: PID) -> tuple[int, bool]:
+        await actors.monitor(pid)
+        await server.kill()
+        await actors.sleep(ALIVE + timedelta(seconds=1))
+        await server.start()
+        await actors.in_trio(answering, server)
+        answer = await actors.call(pid, "ask", 1, timeout="30s")
+        return answer, (await actors.select(actors.events(), default=True)).channel is None
+
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with (
+            other_program(server.address) as other,
+            outside(server.address, wf, worker=WORKER, patience=60) as here,
+        ):
+            durable = await here.node.spawn(monitors, other.pids[0])
+
+            async def holds() -> bool:  # and nothing is under way that the server could be missed for
+                types = [
+                    event.activity_task_scheduled_event_attributes.activity_type.name
+                    for event in await here.history(durable)
+                ]
+                return "@lease" in types
+
+            await eventually(holds)
+            assert await here.node.execute(body, server, other.pids[0], on="trio") == (1, True)
+            await here.node.send(other.pids[0], "fail")
+            found = await here.portal.call(here.handle(durable).result)
+            assert found == [[other.pids[0], "error", None, "CONFLICT"], True]
 
 
 async def test_server_that_is_not_there_is_said_at_once_and_leaves_nothing_behind() -> None:
@@ -356,6 +428,37 @@ class Broken(PayloadCodec):
         if not self.decoding:
             raise ValueError("the key store is away")
         return list(payloads)
+
+
+class RefusingExits(PayloadCodec):
+    """Refuses what tells of an end, the first two times."""
+
+    refused = 0
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        if self.refused < 2 and any(b"@exit" in each.data for each in payloads):
+            self.refused += 1
+            raise ValueError("the key store is away")
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+async def test_exit_for_a_watcher_elsewhere_is_sent_until_it_is_accepted(temporal_address: str) -> None:
+    async def ends() -> None:
+        await actors.listen("watching").receive()
+
+    codec = RefusingExits()
+    with trio.fail_after(40):
+        async with (
+            other_program(temporal_address) as other,
+            Node("here") as node,
+            TemporalBridge(node, TemporalClient(temporal_address, codec=codec)),
+        ):
+            pid = await node.spawn(ends)
+            assert await node.call(other.pids[0], "watch", pid, timeout="30s") == "normal"
+    assert codec.refused == 2
 
 
 async def test_codec_that_fails_fails_the_call_and_not_the_bridge(temporal_address: str) -> None:

@@ -98,5 +98,7 @@ async def test_killed_program_is_noconnection_to_monitors_and_links_within_secon
     event = (await here.node.execute(monitors, dragged))[0]
     assert event[1] == "link_down"
     # Whoever comes later is told too: the node does not answer.
-    assert await here.node.execute(send_to, other.pids[0]) is False
-    assert await here.node.execute(call_it, other.pids[0], 1, "30s") == ["UNAVAILABLE", "noconnection"]
+    sends = await here.node.spawn(send_to, other.pids[0])
+    calls = await here.node.spawn(call_it, other.pids[0], 1, "30s")
+    assert await result(here, sends) is False
+    assert await result(here, calls) == ["UNAVAILABLE", "noconnection"]
