@@ -22,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from actors import Error
 from temporal_bridge._portal import Portal
 
 _OPEN: Final = timedelta(seconds=20)
@@ -36,6 +37,11 @@ _AWAY: Final = (
     RPCStatusCode.INTERNAL,
 )
 """What an RPC fails with when the server is not there, and not because it refuses."""
+
+
+def is_away(error: Error) -> bool:
+    """Whether something failed because the server was not there; whether it was done all the same nobody knows."""
+    return error.details.get("status") in {status.name for status in _AWAY}
 
 
 class Outages:

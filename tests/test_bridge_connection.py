@@ -170,6 +170,7 @@ async def test_live_node_is_not_gone_when_the_server_was_away_for_longer_than_a_
 ) -> None:
     async def body(server: Server, pid: PID) -> tuple[int, bool]:
         await actors.monitor(pid)
+        await actors.call(pid, "ask", 0, timeout="20s")  # whether its answer has come, it may still be told
         await server.kill()
         await actors.sleep(ALIVE + timedelta(seconds=1))
         await server.start()
@@ -186,7 +187,7 @@ async def test_live_node_is_not_gone_when_the_server_was_away_for_longer_than_a_
         ):
             durable = await here.node.spawn(monitors, other.pids[0])
 
-            async def holds() -> bool:  # and nothing is under way that the server could be missed for
+            async def holds() -> bool:
                 types = [
                     event.activity_task_scheduled_event_attributes.activity_type.name
                     for event in await here.history(durable)
