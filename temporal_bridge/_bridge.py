@@ -36,6 +36,7 @@ from temporal_bridge._outages import Outages
 from temporal_bridge._portal import Portal
 from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._sdk_metrics import SDKMetrics
+from temporal_bridge._serving import Serving
 from temporal_bridge._temporal_client import TemporalClient
 from temporal_bridge._tracing import tracing_interceptors
 from temporal_bridge._unsupported import EndUnsupported
@@ -133,13 +134,18 @@ class TemporalBridge:
             for mine in here:
                 report_offences(mine)
             functions = [FunctionActivity(kernel, portal, worker) for worker in here]
+            queues = [*(worker.task_queue for worker in here), REGISTRY]
             running = [
-                await portal.call(_node_worker, client, kernel, activities),
-                *[await portal.call(_worker, client, served, activities) for served in functions],
-                *[await portal.call(_watch_worker, client, worker.task_queue, activities) for worker in here],
-                await portal.call(_registry_worker, client, activities),
-                await portal.call(_watch_worker, client, REGISTRY, activities),
+                Serving(portal, make)
+                for make in (
+                    partial(_node_worker, client, kernel, activities),
+                    *(partial(_worker, client, served, activities) for served in functions),
+                    *(partial(_watch_worker, client, queue, activities) for queue in queues),
+                    partial(_registry_worker, client, activities),
+                )
             ]
+            for serving in running:
+                await serving.begin()
             self._attach(kernel, host, nodes)
             if metrics is not None and kernel.expositions is not None:
                 kernel.expositions.append(metrics.read)
@@ -147,16 +153,17 @@ class TemporalBridge:
 
             async def serve(namespace: str) -> None:
                 """Take deliveries from the processes of another namespace."""
-                worker = await portal.call(_node_worker, clients.of(namespace), kernel, activities)
-                running.append(worker)
-                nursery.start_soon(_run_visiting, portal, worker, namespace)
+                serving = Serving(portal, partial(_node_worker, clients.of(namespace), kernel, activities))
+                await serving.begin()
+                running.append(serving)
+                nursery.start_soon(_run_visiting, serving, namespace)
 
             host.serve = serve
             workers = {worker.id: made for worker, made in zip(here, running[1:], strict=False)}
             self._health = partial(check_health, portal, client, self.address, workers)
             try:
-                for worker in running:
-                    nursery.start_soon(_run, portal, worker)
+                for serving in running:
+                    nursery.start_soon(serving.run)
                 nursery.start_soon(outages.run)
                 yield self
             except Exception as error:  # noqa: BLE001 - raised again below
@@ -166,8 +173,8 @@ class TemporalBridge:
                 with trio.CancelScope(shield=True):
                     for served in functions:
                         served.stop()
-                    for worker in running:
-                        await portal.call(worker.shutdown)
+                    for serving in running:
+                        await serving.stop()
                     await nodes.close()
                     await host.close()
                     self._detach(kernel)
@@ -290,15 +297,9 @@ async def _worker(
     )
 
 
-async def _run_visiting(portal: Portal, worker: temporalio.worker.Worker, namespace: str) -> None:
-    """As `_run`, in a namespace that is not the bridge's: what becomes of that is no reason to end."""
+async def _run_visiting(serving: Serving, namespace: str) -> None:
+    """Run a worker in a namespace that is not the bridge's: what becomes of that is no reason to end."""
     try:
-        await _run(portal, worker)
+        await serving.run()
     except Exception as error:  # noqa: BLE001 - the SDK raises a RuntimeError; whatever it is, it is told
         log.error("namespace %s can no longer reach this node: %s", namespace, error)
-
-
-async def _run(portal: Portal, worker: temporalio.worker.Worker) -> None:
-    """Run a worker until it is shut down, and not until somebody cancels: `shutdown` waits for one that has run."""
-    with trio.CancelScope(shield=True):
-        await portal.call(worker.run)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import attrs
-import temporalio.worker
 import trio
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
@@ -14,6 +13,7 @@ from temporalio.client import Client
 from actors import TIMEOUT, Duration, Error, seconds
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
+from temporal_bridge._serving import Serving
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ async def check_health(
     portal: Portal,
     client: Client,
     address: str,
-    running: Mapping[str, temporalio.worker.Worker],
+    running: Mapping[str, Serving],
     timeout: Duration,
 ) -> Health:
     """Ask the server once, and look at the workers."""
