@@ -41,6 +41,10 @@ _BY_MESSAGE: Final = (
 _Start = Callable[..., Awaitable[WorkflowUpdateHandle[Any]]]
 
 
+_AGAIN: Final = 0.05
+"""Seconds until an update that the server has dropped is brought again."""
+
+
 class _UnderWay(NamedTuple):
     target: PID
     key: str
@@ -153,6 +157,10 @@ class UpdateCalls:
                 if task is not None and task.cancelling():
                     raise asyncio.CancelledError from None
             except RPCError as refusal:
+                if refusal.status is RPCStatusCode.UNAVAILABLE and "aborted" in refusal.message:
+                    # Its workflow task has failed or was lost: it was not taken. The same again is the same call.
+                    await asyncio.sleep(_AGAIN)
+                    continue
                 if refusal.status is RPCStatusCode.NOT_FOUND:
                     return Unanswered.GONE, None
                 if refusal.status in _BY_MESSAGE:

@@ -1,8 +1,10 @@
 """Settings and the Temporal server that tests share."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 import trio
@@ -27,6 +29,13 @@ SEARCH_ATTRIBUTES = {
     "order_tags": "KeywordList",
     "order_status": "Keyword",
 }
+
+
+@pytest.fixture
+def short_path() -> Generator[Path, None, None]:
+    """A temporary directory whose path leaves room for the name of a socket, as `tmp_path` may not."""
+    with tempfile.TemporaryDirectory(prefix="ep-") as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from tests.outside_entries import app
 
 
 async def test_processes_show_the_durable_ones_of_the_workers_here_under_who_watches_them(
-    temporal_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    temporal_address: str, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
 
     async def watching(ids: list[str]) -> None:
         for name in ids:

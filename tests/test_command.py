@@ -77,9 +77,9 @@ async def breaks():
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, short_path: Path) -> Shell:
     (tmp_path / "entries.py").write_text(ENTRIES)
-    return Shell(tmp_path, environment(tmp_path))
+    return Shell(tmp_path, environment(short_path))
 
 
 @pytest.fixture

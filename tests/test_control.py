@@ -43,10 +43,10 @@ async def counter(first: int) -> int:
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    yield tmp_path
-    assert list((tmp_path / "everproc").glob("*")) == []
+def runtime(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
+    yield short_path
+    assert list((short_path / "everproc").glob("*")) == []
 
 
 async def test_node_opens_no_socket_unless_it_is_asked_to(runtime: Path) -> None:
