@@ -12,9 +12,6 @@ from actors import PID, ReplyTo
 from temporal_bridge._converter import payload_size
 from temporal_bridge._wire import Unanswered, call_key
 
-MOST_OPEN: Final = 8
-"""How many updates of a workflow are left open at once: the server refuses an eleventh."""
-
 _MOST_PAST: Final = 1000
 """How many calls are remembered that came before: many more than can be brought again."""
 
@@ -26,9 +23,8 @@ class OpenCalls:
     """The updates of one durable process.
 
     Each call is delivered at most once, also when its update is brought again to a later run: `_past` has those that
-    came. What cannot be answered as the result of an update, because there are too many or the run ends, is answered by
-    a message, as a call from another durable process is. `on_settled` is called when no answered update has still to
-    return.
+    came. What cannot be answered as the result of an update, because the run ends, is answered by a message, as a call
+    from another durable process is. `on_settled` is called when no answered update has still to return.
     """
 
     def __init__(self, past: Iterable[str], on_settled: Callable[[], None]) -> None:
@@ -57,8 +53,6 @@ class OpenCalls:
         if ours and key in self._past:
             return Unanswered.LATER
         self._remember(key)
-        if ours and len(self._open) >= MOST_OPEN:
-            return Unanswered.LATER if deliver() else Unanswered.GONE
         future = self._open[key] = asyncio.get_running_loop().create_future()
         if not deliver():
             self._settle(key, Unanswered.GONE)

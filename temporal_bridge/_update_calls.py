@@ -22,7 +22,6 @@ from temporal_bridge import _wire as wire
 from temporal_bridge._clients import Clients
 from temporal_bridge._converter import payload_size
 from temporal_bridge._failures import from_failure
-from temporal_bridge._open_calls import MOST_OPEN
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
 from temporal_bridge._watch import Watches
@@ -40,6 +39,11 @@ _BY_MESSAGE: Final = (
 
 _Start = Callable[..., Awaitable[WorkflowUpdateHandle[Any]]]
 
+
+MOST_OPEN: Final = 3
+"""How many updates of one process a node has open at once; further calls go as messages. The server refuses an
+eleventh, and the SDK then asks for seconds before it says so. It is not for the process to count: whether one more
+update finds the last one answered depends on how Temporal groups them, which may be otherwise on replay."""
 
 _AGAIN: Final = 0.05
 """Seconds until an update that the server has dropped is brought again."""
