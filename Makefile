@@ -1,7 +1,7 @@
 # Every target makes the .venv it needs; Python 3.11 or newer is all that has to be there.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts docs pytest browser pictures bench format changelog clean
+.PHONY: help demo test lint types contracts docs pytest soak browser pictures bench format changelog clean
 .NOTPARALLEL:
 
 AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
@@ -12,6 +12,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # A stamp says which extras are installed; a change of pyproject.toml installs again.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+# The suite with every process evicted wants a session of its own; the soak wants the machine for itself.
+ALONE := tests/test_workflow_suite.py
+SOAK := tests/test_workflow_kill.py
 BROWSER_READY := .venv/.browser-ready
 
 help:  ## show this list
@@ -39,7 +42,11 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean -f .mkdocs.yml
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore $(ALONE) --ignore $(SOAK) $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m pytest $(ALONE))
+
+soak: $(READY)  ## kill workers under a load of numbered messages, for one round: minutes, and not yet steady
+	$(BIN)/python -m pytest $(SOAK)
 
 browser: $(BROWSER_READY)  ## try the observer's page in Chromium, which has to be there
 	$(BIN)/python -m pytest tests/browser $(ARGS)
