@@ -42,8 +42,8 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean -f .mkdocs.yml
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore $(ALONE) --ignore $(SOAK) $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m pytest $(ALONE))
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore $(ALONE) --ignore $(SOAK) $(ARGS)
 
 soak: $(READY)  ## kill workers under a load of numbered messages, for one round: minutes, and not yet steady
 	$(BIN)/python -m pytest $(SOAK)
