@@ -84,7 +84,7 @@ def new(output: Output, name: str, directory: Path | None) -> None:
 
     \b
     everproc new shop
-    everproc new my-shop --directory ~/work/shop
+    everproc new my-shop --directory ~/projects/shop
     """
     where = Path(name) if directory is None else directory
     written = make_project(where, name)
