@@ -12,8 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # A stamp says which extras are installed; a change of pyproject.toml installs again.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
-# The suite with every process evicted wants a session of its own; the soak wants the machine for itself.
-ALONE := tests/test_workflow_suite.py
+# The soak wants the machine for itself.
 SOAK := tests/test_workflow_kill.py
 BROWSER_READY := .venv/.browser-ready
 
@@ -42,8 +41,7 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean -f .mkdocs.yml
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
-	$(if $(ARGS),,$(BIN)/python -m pytest $(ALONE))
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore $(ALONE) --ignore $(SOAK) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore $(SOAK) $(ARGS)
 
 soak: $(READY)  ## kill workers under a load of numbered messages, for one round: minutes, and not yet steady
 	$(BIN)/python -m pytest $(SOAK)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -97,7 +98,7 @@ class SuiteScheduler(WorkflowScheduler):
         return EPOCH + timedelta(seconds=self._clock)
 
 
-@suite.process(worker="suite:worker")
+@suite.process()
 async def run_body(number: int) -> None:
     """Run the test of a number as a process; its exit goes to `outcomes`, where an exception stays what it is."""
     scheduler = SuiteScheduler(number)
@@ -140,8 +141,9 @@ async def run_body(number: int) -> None:
 class WorkflowSuite:
     """Runs tests in workflows of a node that lives in a thread."""
 
-    def __init__(self, node: Node, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(self, node: Node, worker: str, token: trio.lowlevel.TrioToken) -> None:
         self._node = node
+        self._worker = worker
         self._token = token
 
     def run(self, body: Body) -> None:
@@ -168,7 +170,7 @@ class WorkflowSuite:
         bodies[number] = body
         if gate:
             gated.add(number)
-        return number, await self._node.spawn(run_body, number)
+        return number, await self._node.spawn(run_body, number, on=self._worker)
 
     async def _finish(self, number: int, pid: PID) -> None:
         async def watch() -> Exit:
@@ -194,12 +196,12 @@ def workflow_suite(address: str, **settings: Any) -> Generator[WorkflowSuite, No
     async def main() -> None:
         try:
             async with Node("suite") as node:
-                worker = Worker(
-                    "suite:worker", task_queue="suite", entries=[suite], sandbox=False, **settings
-                )
+                # A worker of its own: that of another suite on this server has other settings.
+                name = f"suite-{uuid.uuid4()}"
+                worker = Worker(f"suite:{name}", task_queue=name, entries=[suite], sandbox=False, **settings)
                 async with TemporalBridge(node, TemporalClient(address), worker):
                     token = trio.lowlevel.current_trio_token()
-                    opened.append((WorkflowSuite(node, token), token))
+                    opened.append((WorkflowSuite(node, worker.id, token), token))
                     ready.set()
                     await stopping.wait()
         finally:
