@@ -5,7 +5,10 @@ modules that `pyproject.toml` lists) not even trio. Start reading at `_api.py`, 
 `_kernel.deliver`, `_mailbox`, `_channel`. `_process` and `_relations` are life and death.
 """
 
-from actors import context, funcs, groups, names, telemetry
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from actors import context, groups, names
 from actors._api import (
     after,
     call,
@@ -45,7 +48,6 @@ from actors._channel import Channel, Picked, Queue, Sending, select
 from actors._cluster import Cluster
 from actors._context import current_context
 from actors._dead_letters import DeadLetter
-from actors._description import Description, Statistics
 from actors._duration import Duration, option_seconds, seconds
 from actors._entries import (
     Behaviour,
@@ -87,16 +89,6 @@ from actors._events import (
     Reason,
     Result,
 )
-from actors._functions import (
-    Attempt,
-    CallOptions,
-    FunctionCall,
-    FunctionHost,
-    FunctionInfo,
-    Future,
-    RetryPolicy,
-    attempt,
-)
 from actors._green_host import in_trio
 from actors._groups import GroupChange
 from actors._host import Host, SpawnFunction, SpawnRequest
@@ -107,7 +99,6 @@ from actors._node import Node, run
 from actors._pid import PID, Dest
 from actors._portable import portable, portable_class, portable_name
 from actors._process import Options, Process, running_process
-from actors._registry import Registry
 from actors._relations import exit_sink, gone
 from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
 from actors._spawner import Spawner
@@ -115,8 +106,23 @@ from actors._ticker import Ticker
 from actors._timers import Timers
 from actors._trampoline import GreenTask, Trampoline
 
+if TYPE_CHECKING:
+    from actors import funcs, telemetry
+    from actors._description import Description, Statistics
+    from actors._functions import (
+        Attempt,
+        CallOptions,
+        FunctionCall,
+        FunctionHost,
+        FunctionInfo,
+        Future,
+        RetryPolicy,
+        attempt,
+    )
+    from actors._registry import Registry
+
 # For whoever writes processes, and programs that run them.
-__all__ = [
+__all__: list[str] = [
     "ALREADY_EXISTS",
     "CANCEL",
     "CANCELED",
@@ -252,3 +258,22 @@ __all__ += [
     "running_process",
     "seconds",
 ]
+
+# Where to find what is loaded only when somebody asks for it: many programs never do.
+_LATER = {
+    **dict.fromkeys(("Description", "Statistics"), "_description"),
+    **dict.fromkeys(("Attempt", "CallOptions", "FunctionCall", "FunctionHost"), "_functions"),
+    **dict.fromkeys(("FunctionInfo", "Future", "RetryPolicy", "attempt"), "_functions"),
+    "Registry": "_registry",
+    "funcs": "funcs",
+    "telemetry": "telemetry",
+}
+
+if not TYPE_CHECKING:  # to type checkers they are imported above, and no other name is there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f"actors.{_LATER[name]}")
+        value = globals()[name] = getattr(module, name, module)
+        return value

@@ -10,12 +10,11 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
 from actors._channel import Channel
-from actors._description import Description
 from actors._duration import Duration, seconds
 from actors._entries import Target, check_async, process_entry
 from actors._errors import INVALID, Error, invalid
@@ -26,6 +25,9 @@ from actors._process import Options, Process, next_turn, running_process, take_t
 from actors._scheduler import TURNS, caller, running
 from actors._spawner import Spawner
 from actors._ticker import Sleep, Ticker
+
+if TYPE_CHECKING:
+    from actors._description import Description
 
 _SPAWNER = Spawner()
 

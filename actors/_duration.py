@@ -13,8 +13,7 @@ Duration = str | timedelta
 """A length of time, as users write it."""
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
-_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_PART = r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)"
 _LONGEST = timedelta(days=timedelta.max.days).total_seconds()  # a float that is a timedelta again
 _FORM = 'a duration such as "250ms", "5s", "1h30m", or a timedelta'
 
@@ -45,9 +44,10 @@ def seconds(value: Duration, name: str) -> float:
 @lru_cache(maxsize=256)
 def _read(text: str) -> float | None:
     """The seconds that a text says; None when it is no duration. Most programs use few, and say them often."""
-    if _WHOLE.fullmatch(text) is None:
+    parts: list[tuple[str, str]] = re.findall(_PART, text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 
 def option_seconds(value: Duration | float, name: str) -> float:

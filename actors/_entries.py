@@ -32,8 +32,8 @@ class Behaviour(Protocol):
 Target = Callable[..., Awaitable[Any]] | str | Behaviour
 """What can be spawned: an async function, the id of an entry, or a class that knows how it is run."""
 
-_NAMESPACE = re.compile(r"[A-Za-z_][\w.\-]*")
-_ID = re.compile(r"[A-Za-z_][\w.\-]*:[\w.\-]+")
+_NAMESPACE = r"[A-Za-z_][\w.\-]*"
+_ID = rf"{_NAMESPACE}:[\w.\-]+"
 _MARK = "__everproc_entry__"
 _KEPT = "__everproc_anonymous__"
 _PROCESS = "__everproc_process__"
@@ -90,7 +90,7 @@ class Namespace:
     """
 
     def __init__(self, name: str) -> None:
-        if not isinstance(name, str) or not _NAMESPACE.fullmatch(name):
+        if not isinstance(name, str) or not re.fullmatch(_NAMESPACE, name):
             raise invalid("name", name, "letters, digits, '_', '.' and '-', starting with a letter")
         self.name = name
         self._declared: dict[str, Entry] = {}
@@ -187,7 +187,7 @@ class Namespace:
         """
         _check_worker(worker)
         _check_flag("local", local)
-        if name is not None and (not isinstance(name, str) or not _ID.fullmatch(f"{self.name}:{name}")):
+        if name is not None and (not isinstance(name, str) or not re.fullmatch(_ID, f"{self.name}:{name}")):
             raise invalid("name", name, "letters, digits, '_', '.' and '-'")
 
         def declare(function: F) -> F:
@@ -258,7 +258,7 @@ def _origin(entry: Entry) -> str:
 
 
 def _check_worker(worker: str | None) -> None:
-    if worker is not None and (not isinstance(worker, str) or not _ID.fullmatch(worker)):
+    if worker is not None and (not isinstance(worker, str) or not re.fullmatch(_ID, worker)):
         raise invalid("worker", worker, 'a worker\'s entry id such as "app:worker"')
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from actors._description import Description
 from actors._entries import Entry
 from actors._events import Exit, MonitorRef, Reason, Result
 from actors._message import Message
 from actors._pid import PID
 from actors._process import Process
+
+if TYPE_CHECKING:
+    from actors._description import Description
 
 
 @attrs.define  # not frozen, which takes four times as long: one is made for each spawn

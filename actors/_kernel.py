@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors import _relations as relations
 from actors._calls import Calls, TracedCalls
@@ -12,10 +12,8 @@ from actors._cancel import force_end, request_stop
 from actors._cluster import Cluster
 from actors._crash_report import crash_report, report_unheard
 from actors._dead_letters import DeadLetters
-from actors._description import Description, Statistics, describe_process
 from actors._errors import CONFLICT, INVALID, NOT_FOUND, Error, invalid
 from actors._events import Exit, MonitorRef, Reason, Result
-from actors._functions import FunctionHost
 from actors._groups import Groups
 from actors._host import Host, SpawnFunction, SpawnRequest
 from actors._long_life import LongLife
@@ -27,6 +25,10 @@ from actors._process import Process
 from actors._scheduler import Scheduler
 from actors._taps import Carrier
 from actors._tracing import Tracing
+
+if TYPE_CHECKING:
+    from actors._description import Description, Statistics
+    from actors._functions import FunctionHost
 
 LOCAL_OPTIONS = ("mailbox.max", "mailbox.overflow")
 NAME_HOST = "name"
@@ -434,7 +436,7 @@ class Kernel:
         """A process raised an error when its end had another reason already."""
         report_unheard(process, error)
 
-    # Looking in
+    # Looking in. What it gives is loaded with the first look.
 
     async def describe(self, dest: Dest) -> Description:
         """What can be seen of a process.
@@ -442,6 +444,8 @@ class Kernel:
         Raises:
             Error: kind NOT_FOUND, when there is none.
         """
+        from actors._description import describe_process
+
         target = self.find(dest)
         if isinstance(target, Process):
             return describe_process(target)
@@ -454,11 +458,15 @@ class Kernel:
 
     def processes(self) -> Iterator[Description]:
         """All processes of the table, oldest first."""
+        from actors._description import describe_process
+
         for process in list(self.table.values()):
             yield describe_process(process)
 
     def statistics(self) -> Statistics:
         """What the node has counted."""
+        from actors._description import Statistics
+
         return Statistics(
             len(self.table),
             self._spawned,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from actors._dead_letters import Subscription
-from actors._description import Description, Statistics
 from actors._duration import Duration, seconds
 from actors._entries import Target
 from actors._errors import CONFLICT, NOT_FOUND, Error, invalid, leaves, without
@@ -21,11 +20,12 @@ from actors._names import check_name
 from actors._pid import PID, Dest
 from actors._process import Process
 from actors._spawner import Spawner
-from actors._trio_functions import TrioFunctions
 from actors._trio_host import TrioScheduler, contains
 
 if TYPE_CHECKING:
     from actors._control import Control
+    from actors._description import Description, Statistics
+    from actors._functions import FunctionCall, Future
 
 _neighbours: trio.lowlevel.RunVar[dict[str, Kernel]] = trio.lowlevel.RunVar("everproc_nodes")
 
@@ -82,7 +82,7 @@ class Node:
         self._scheduler = TrioScheduler(self._nursery)
         self._kernel.schedulers["trio"] = self._scheduler
         self._kernel.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
-        self._kernel.functions = TrioFunctions(self._nursery, self._kernel)
+        self._kernel.functions = _LaterFunctions(self._nursery, self._kernel)
         self._kernel.on_end = self._has_ended
         self._nursery.start_soon(self._scheduler.keep_time)
         if self._opened_control is not None:
@@ -298,6 +298,21 @@ class Node:
         """The process that is registered under a name."""
         check_name(name)
         return self._kernel.names.get(name)
+
+
+class _LaterFunctions:
+    """Runs the functions of a node; what that takes is loaded with the first call of one."""
+
+    def __init__(self, nursery: trio.Nursery, kernel: Kernel) -> None:
+        self._nursery = nursery
+        self._kernel = kernel
+
+    def start(self, call: FunctionCall, future: Future) -> None:
+        """As `FunctionHost.start`; the next call finds the real host in place of this one."""
+        from actors._trio_functions import TrioFunctions
+
+        self._kernel.functions = TrioFunctions(self._nursery, self._kernel)
+        self._kernel.functions.start(call, future)
 
 
 def run(main: Target, *args: Any, name: str = "main") -> Any:

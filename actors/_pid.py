@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import attrs
 
 from actors._errors import invalid
 
-_TEXT = re.compile(r"\{([^@|{}]+)@([^@|{}]+)\|(.+)\}", re.DOTALL)
+_MARKS = frozenset("@|{}")
 
 
 @attrs.frozen(order=True, hash=False, repr=False, weakref_slot=False)
@@ -28,7 +27,7 @@ class PID:
 
     def __attrs_post_init__(self) -> None:
         for name, text in (("node", self.node), ("host", self.host)):
-            if not isinstance(text, str) or not text or not _PLAIN(text):
+            if not isinstance(text, str) or not text or not _MARKS.isdisjoint(text):
                 raise invalid(name, text, "a non-empty string without any of @ | { }")
         if not isinstance(self.id, str) or not self.id:
             raise invalid("id", self.id, "a non-empty string")
@@ -49,10 +48,12 @@ class PID:
         Raises:
             Error: kind INVALID, when the text is not a PID.
         """
-        match = _TEXT.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            raise invalid("text", text, "a PID such as {node@host|id}")
-        return cls(*match.groups())
+        if isinstance(text, str) and text[:1] == "{" and text[-1] == "}":
+            node, _, rest = text[1:-1].partition("@")
+            host, _, id = rest.partition("|")
+            if node and host and id and _MARKS.isdisjoint(node) and _MARKS.isdisjoint(host):
+                return cls(node, host, id)
+        raise invalid("text", text, "a PID such as {node@host|id}")
 
 
 class _Draft:
@@ -73,5 +74,3 @@ def sibling(pid: PID, host: str, number: int) -> PID:
 
 Dest = PID | str
 """A process, or the name it is registered under."""
-
-_PLAIN = re.compile(r"[^@|{}]+").fullmatch

@@ -7,6 +7,8 @@ from typing import Final
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+import actors
+
 PASSED_THROUGH: Final = (
     "actors",
     "temporal_bridge",
@@ -25,6 +27,9 @@ def workflow_runner(sandbox: bool) -> WorkflowRunner:
     """What a worker, or a replay, runs durable processes with."""
     if not sandbox:
         return UnsandboxedWorkflowRunner()
+    # Only a module that is loaded already passes through, and some of `actors` are loaded when they are named.
+    for name in actors.__all__:
+        getattr(actors, name)
     return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     )

@@ -69,6 +69,40 @@ def test_library_imports_nothing_of_the_command() -> None:
     assert done.stdout == "set()\n"
 
 
+def modules_after(program: str) -> set[str]:
+    """What a fresh interpreter has loaded."""
+    program += "; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+BUILT_IN = {"datetime", "_datetime", "uuid", "_uuid", "secrets"}
+
+# What one looks with, calls functions with, and shares names in a cluster with.
+LATER = {"actors._description", "actors._functions", "actors._registry", "actors.funcs", "actors.telemetry"}
+
+
+def test_import_of_actors_loads_little_beside_trio_and_attrs() -> None:
+    """Its time is P18 of the benchmarks; what it loads does not depend on the machine."""
+    loaded = modules_after("import actors")
+    others = {name for name in loaded if name.partition(".")[0] != "actors"}
+    assert others - modules_after("import trio, attrs") <= BUILT_IN
+    packages = {"actors.cli", "actors.manifest", "actors.observer", "actors.testing"}
+    optional = {"actors._control", "actors._trio_functions", "actors.metrics", "actors.spans"}
+    assert loaded & (LATER | packages | optional) == set()
+
+
+def test_what_actors_loads_later_is_there_when_it_is_named() -> None:
+    loaded = modules_after("import actors; [getattr(actors, name) for name in actors.__all__]")
+    assert loaded >= LATER
+
+
+def test_all_of_actors_is_loaded_before_a_sandbox_needs_it() -> None:
+    """A sandbox passes through what is loaded outside, and would load the rest again for each workflow."""
+    loaded = modules_after("from temporal_bridge._sandbox import workflow_runner; workflow_runner(True)")
+    assert loaded >= LATER
+
+
 def test_every_check_covers_the_three_packages() -> None:
     tool = PYPROJECT["tool"]
     assert tool["hatch"]["build"]["targets"]["wheel"]["packages"] == list(PACKAGES)
