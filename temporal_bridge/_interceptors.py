@@ -46,12 +46,6 @@ class _Client(temporalio.client.OutboundInterceptor):
         input.headers = _with(input.headers)
         return await super().start_workflow(input)
 
-    async def start_workflow_update(
-        self, input: temporalio.client.StartWorkflowUpdateInput
-    ) -> temporalio.client.WorkflowUpdateHandle[Any]:
-        input.headers = _with(input.headers)
-        return await super().start_workflow_update(input)
-
 
 class _Activity(temporalio.worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:

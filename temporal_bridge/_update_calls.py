@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import trio
-from temporalio.client import (
-    WorkflowUpdateFailedError,
-    WorkflowUpdateHandle,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-    WorkflowUpdateStage,
-)
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError, RPCStatusCode
 
 from actors import INVALID, PID, Error, Exit, Kernel, Message, MonitorRef, gone
 from temporal_bridge import _wire as wire
 from temporal_bridge._clients import Clients
 from temporal_bridge._converter import payload_size
-from temporal_bridge._failures import from_failure
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
+from temporal_bridge._updates import send_update
 from temporal_bridge._watch import Watches
 from temporal_bridge._wire import Item, Unanswered
 
 Sink = Callable[[Exit], None]
 
-_BY_MESSAGE: Final = (
-    RPCStatusCode.RESOURCE_EXHAUSTED,  # too many updates at once
-    RPCStatusCode.FAILED_PRECONDITION,  # too many in the life of the run
-    RPCStatusCode.UNIMPLEMENTED,
-)
-"""Refusals of an update that say nothing against a signal."""
-
-
-_Start = Callable[..., Awaitable[WorkflowUpdateHandle[Any]]]
-
-
 MOST_OPEN: Final = 3
-"""How many updates of one process a node has open at once; further calls go as messages. The server refuses an
-eleventh, and the SDK then asks for seconds before it says so. It is not for the process to count: whether one more
-update finds the last one answered depends on how Temporal groups them, which may be otherwise on replay."""
-
-_AGAIN: Final = 0.05
-"""Seconds until an update that the server has dropped is brought again."""
+"""How many updates of one process a node has open at once; further calls go as messages, which travel together. The
+server takes ten from all nodes together, and what it refuses goes as a message too. It is not for the process to count:
+whether one more update finds the last one answered depends on how Temporal groups them, which may be otherwise on
+replay."""
 
 
 class _UnderWay(NamedTuple):
@@ -118,7 +96,13 @@ class UpdateCalls:
             with call.scope:
                 await self._flush(call.target)
                 value, run_id = await ask(
-                    self._portal, f"calling {item.topic!r} of {call.target}", self._update, call, item
+                    self._portal,
+                    f"calling {item.topic!r} of {call.target}",
+                    send_update,
+                    self._clients.of(call.target.node),
+                    call.target.id,
+                    call.key,
+                    item,
                 )
                 if self._under_way.pop(ref, None) is None:
                     return
@@ -137,36 +121,3 @@ class UpdateCalls:
             self._open[call.target] -= 1
             if not self._open[call.target]:
                 del self._open[call.target]
-
-    async def _update(self, call: _UnderWay, item: Item) -> tuple[Any, str | None]:
-        """On the asyncio side: what the update returned, or why not, and the run that took it if one did."""
-        wire.outgoing.set(wire.to_header({"from": item.sender, "call": item.call, "cause": item.cause}))
-        handle = self._clients.handle(call.target)
-        start = cast("_Start", handle.start_update)  # pyright: ignore[reportUnknownMemberType] - of many forms
-        run_id: str | None = None
-        while True:
-            try:
-                update = await start(
-                    item.topic, args=item.values, id=call.key, wait_for_stage=WorkflowUpdateStage.COMPLETED
-                )
-                run_id = update.workflow_run_id
-                return await update.result(), run_id
-            except WorkflowUpdateFailedError as failure:
-                cause = failure.cause
-                if isinstance(cause, ApplicationError) and cause.type == "AcceptedUpdateCompletedWorkflow":
-                    return Unanswered.GONE, run_id
-                raise from_failure(cause) from cause
-            except WorkflowUpdateRPCTimeoutOrCancelledError:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise asyncio.CancelledError from None
-            except RPCError as refusal:
-                if refusal.status is RPCStatusCode.UNAVAILABLE and "aborted" in refusal.message:
-                    # Its workflow task has failed or was lost: it was not taken. The same again is the same call.
-                    await asyncio.sleep(_AGAIN)
-                    continue
-                if refusal.status is RPCStatusCode.NOT_FOUND:
-                    return Unanswered.GONE, None
-                if refusal.status in _BY_MESSAGE:
-                    return Unanswered.REFUSED, None
-                raise

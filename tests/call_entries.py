@@ -31,18 +31,25 @@ async def adder(total: int = 0) -> int:
 
 @calls.process(worker=WORKER)
 async def hoarder() -> list[Any]:
-    """Takes calls and answers them all, the last one first, when it is told to; ends on `stop`."""
+    """Takes calls, and answers all that it has, the last one first, when told to; ends on `stop`.
+
+    With `answer` it is told how many there have to be, which it waits for.
+    """
     asks, answers, stop = actors.listen("ask", messages=True), actors.listen("answer"), actors.listen("stop")
     held: list[Message] = []
+    wanted: int | None = None
     while True:
         picked = await actors.select(asks, answers, stop)
+        if picked.channel is stop:
+            return [message.payload for message in held]
         if picked.channel is asks:
             held.append(picked.value)
-        elif picked.channel is answers:
+        else:
+            wanted = picked.value or 0
+        if wanted is not None and len(held) >= wanted:
+            wanted = None
             while held:
                 await actors.reply(message := held.pop(), message.payload)
-        else:
-            return [message.payload for message in held]
 
 
 @calls.process(worker=WORKER)
