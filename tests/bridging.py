@@ -63,7 +63,7 @@ async def outside(
     *entries: Namespace,
     worker: str = "out:worker",
     node: Node | None = None,
-    patience: float = 15,
+    patience: float = 60,
     workers: tuple[Worker, ...] = (),
     client: TemporalClient | None = None,
     task_queue: str | None = None,

@@ -337,8 +337,8 @@ def beats_in_a_thread(key: str = "") -> None:
             actors.funcs.heartbeat()
             threading.Event().wait(0.01)
     except Error as error:
-        calls.append(("stopped", key))
         calls.append(error)
+        calls.append(("stopped", key))
 
 
 @app.function(worker="out:worker")
@@ -434,8 +434,9 @@ async def long_task(owner: PID | None, steps: int) -> list[Any]:
 
 @app.process(worker="out:worker", activity=True)
 async def long_polite(owner: PID) -> str:
+    events = actors.events()  # first of all, so that it is asked to stop, and not cancelled at its next await
     await actors.send(owner, "ready", actors.self_pid())
-    async for event in actors.events():
+    async for event in events:
         calls.append(event)
         if isinstance(event, actors.Cancel):
             return "stopped in order"

@@ -29,6 +29,7 @@ from temporal_bridge import _wire as wire
 from temporal_bridge._interceptors import _WorkflowOutbound
 from tests import outside_entries
 from tests.bridging import Outside, outside
+from tests.eventually import eventually
 from tests.outside_entries import (
     app,
     calls_at_once,
@@ -249,7 +250,8 @@ async def test_a07_word_of_the_error_wins_over_its_kind(temporal_address: str) -
     [
         ("start_to_close", "out:sleeps_for_ever", {"activity.start_to_close_timeout": "100ms"}),
         ("heartbeat", "out:sleeps_for_ever", {"activity.heartbeat_timeout": "100ms"}),
-        ("schedule_to_close", "out:sleeps_for_ever", {"activity.schedule_to_close_timeout": "100ms"}),
+        # So long that it has started by then, or else it would be the `schedule_to_start` that the server derives.
+        ("schedule_to_close", "out:sleeps_for_ever", {"activity.schedule_to_close_timeout": "2s"}),
         (
             "schedule_to_start",
             "out:echo",
@@ -393,13 +395,13 @@ async def test_a03_a16_cancelled_plain_function_learns_of_it_at_its_next_heartbe
             }
             await here.node.execute(catch_function, "out:beats_in_a_thread", [""], options)
             await until(calls, ("stopped", ""))
-            error = calls[-1]
+            error = calls[-2]
             assert error.kind == CANCELED
             assert "out:beats_in_a_thread is over: it was cancelled, or took too long" in error.message
 
 
 async def test_a03_as_many_plain_functions_run_at_once_as_the_worker_lets(temporal_address: str) -> None:
-    async with outside(temporal_address, app, max_concurrent_activities=60, patience=30) as here:
+    async with outside(temporal_address, app, max_concurrent_activities=60) as here:
         with noted():
             assert await here.node.execute(calls_at_once, "out:rings", 60) == [60] * 60
 
@@ -481,9 +483,16 @@ async def test_a15_process_activity_is_cancelled_with_its_caller(temporal_addres
 
 async def test_a15_process_activity_heartbeats_by_itself(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        options = {"activity.heartbeat_timeout": "300ms", "activity.retry_policy": {"maximum_attempts": 1}}
+        options = {"activity.heartbeat_timeout": "1s", "activity.retry_policy": {"maximum_attempts": 1}}
         caller = await here.node.spawn(run_function, "out:long_task", [None, 1], options)
-        await trio.sleep(1.2)
+
+        async def has_beaten_for_longer_than_its_timeout() -> bool:
+            for found in (await here.describe(caller)).raw_description.pending_activities:
+                lived = found.last_heartbeat_time.ToDatetime() - found.last_started_time.ToDatetime()
+                return lived > timedelta(seconds=2)
+            return False
+
+        await eventually(has_beaten_for_longer_than_its_timeout)
         (seen,) = here.node.processes()
         await here.node.send(seen.pid, "number", 3)
         assert (await here.portal.call(here.handle(caller).result))[0] == 3

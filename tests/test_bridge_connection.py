@@ -128,7 +128,7 @@ async def test_killed_and_restarted_server_loses_no_process_message_watch_or_cal
     async with own_server(tmp_path) as server:
         with trio.fail_after(20):
             await answering(server)
-        async with outside(server.address, app, patience=60) as here:
+        async with outside(server.address, app) as here:
             found = await here.node.execute(body, server, on="trio")
     assert found == [
         "survived",
@@ -183,7 +183,7 @@ async def test_live_node_is_not_gone_when_the_server_was_away_for_longer_than_a_
             await answering(server)
         async with (
             other_program(server.address) as other,
-            outside(server.address, wf, worker=WORKER, patience=60) as here,
+            outside(server.address, wf, worker=WORKER) as here,
         ):
             durable = await here.node.spawn(monitors, other.pids[0])
 
@@ -341,7 +341,7 @@ async def test_unreachable_server_is_an_error_for_who_sends_and_not_for_the_node
     async with own_server(tmp_path) as server:
         with trio.fail_after(20):
             await answering(server)
-        async with outside(server.address, app, patience=60) as here:
+        async with outside(server.address, app) as here:
             pid = await here.node.spawn(sleeper)
             await server.kill()
             with pytest.raises(Error) as raised:
@@ -356,7 +356,7 @@ async def test_health_tells_of_the_server_and_the_workers_also_through_an_outage
     async with own_server(tmp_path) as server:
         with trio.fail_after(20):
             await answering(server)
-        async with outside(server.address, app, patience=60) as here:
+        async with outside(server.address, app) as here:
             while not (found := await here.bridge.health()).ok:  # noqa: ASYNC110  its workers tell nobody
                 await trio.sleep(0.05)
             assert (found.address, found.namespace) == (server.address, "default")
@@ -411,7 +411,7 @@ async def test_death_of_a_local_process_reaches_its_linked_durable_one_after_an_
     async with own_server(tmp_path) as server:
         with trio.fail_after(20):
             await answering(server)
-        async with outside(server.address, app, patience=60) as here:
+        async with outside(server.address, app) as here:
             assert await here.node.execute(body, server, on="trio") == "link_down"
 
 

@@ -555,7 +555,7 @@ async def test_two_hundred_are_started_watched_and_ended_by_one_node(
         return idle, ends, len(seen)
 
     with trio.fail_after(60):
-        async with outside(temporal_address, app, patience=60) as here:
+        async with outside(temporal_address, app) as here:
             idle, ends, seen = await as_process(here, body, 200)
             assert idle.keys() == {FEED}
             assert ends == {"normal": 100, "terminated": 100}
@@ -650,7 +650,7 @@ async def test_deleted_process_is_gone_for_its_watchers(temporal_address: str) -
         await actors.monitor(pid)
         return first, (await next_exit()).reason
 
-    async with outside(temporal_address, app, patience=30) as here:
+    async with outside(temporal_address, app) as here:
         first, second = await as_process(here, body, here)
         assert first in ("terminated", "noproc")
         assert second == "noproc"

@@ -31,7 +31,7 @@ async def test_green_process_spawns_calls_monitors_links_looks_at_and_ends_durab
         found.append(await actors.send(second, "x"))
         return found
 
-    async with outside(temporal_address, wf, worker=WORKER, patience=60) as here:
+    async with outside(temporal_address, wf, worker=WORKER) as here:
         assert await here.node.execute(main, on="green") == [
             1,
             "running",
@@ -49,7 +49,7 @@ async def test_cancelled_green_process_gives_up_what_it_waits_for(temporal_addre
         await actors.link(pid)
         await actors.execute(echo, on=WORKER)
 
-    async with outside(temporal_address, wf, worker=WORKER, patience=60) as here:
+    async with outside(temporal_address, wf, worker=WORKER) as here:
         durable = await here.node.spawn(echo)
 
         async def watches() -> str:

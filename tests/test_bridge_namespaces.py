@@ -21,7 +21,7 @@ from tests.test_bridge_delivery import programs
 @asynccontextmanager
 async def two_namespaces() -> AsyncGenerator[tuple[Outside, Outside]]:
     """A node in each of the two namespaces of a server; both have the worker `out:worker`, run in the second."""
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with (
             EmbeddedServer(database=False, namespace="orders") as server,
             actors.Node("there") as there,
@@ -29,14 +29,12 @@ async def two_namespaces() -> AsyncGenerator[tuple[Outside, Outside]]:
                 server.address,
                 app,
                 node=there,
-                patience=30,
                 client=TemporalClient(server.address, namespace="orders"),
             ) as second,
             actors.Node("here") as here,
             outside(
                 server.address,
                 node=here,
-                patience=30,
                 worker="out:worker",
                 task_queue=second.task_queue,
                 run=False,

@@ -34,7 +34,7 @@ from tests.server_entries import WORKER, Counter, Picky, servers
 
 @pytest.fixture
 async def here(temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, servers, calls, worker=WORKER, patience=60) as found:
+    async with outside(temporal_address, servers, calls, worker=WORKER) as found:
         yield found
 
 

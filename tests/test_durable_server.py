@@ -33,9 +33,7 @@ from tests.test_workflow_replay import check_replay
 
 @pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
 async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(
-        temporal_address, servers, worker=WORKER, patience=60, max_cached_workflows=request.param
-    ) as found:
+    async with outside(temporal_address, servers, worker=WORKER, max_cached_workflows=request.param) as found:
         yield found
 
 

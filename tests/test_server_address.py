@@ -16,7 +16,7 @@ from tests.server_entries import WORKER, Counter, asks_by_key, servers
 
 @pytest.fixture
 async def here(temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, servers, worker=WORKER, patience=60) as found:
+    async with outside(temporal_address, servers, worker=WORKER) as found:
         yield found
 
 

@@ -52,7 +52,7 @@ async def test_eviction_sends_nothing_logs_nothing_and_ends_nobody(
         return actors.running_process().mailbox.unread
 
     with caplog.at_level(logging.INFO):
-        async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2, patience=60) as here:
+        async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2) as here:
             early, late = await here.node.execute(body, on="trio")
     assert early == 0
     assert late == [0]
@@ -77,7 +77,7 @@ async def test_finally_blocks_that_run_at_an_eviction_are_not_heard_and_start_no
             await actors.events().receive()
         return [*counts, len(heard()), actors.running_process().mailbox.unread]
 
-    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2, patience=60) as here:
+    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2) as here:
         assert await here.node.execute(body, on="trio") == [0, 0, 12, 6]
         assert len(heard()) == 12
 
@@ -95,5 +95,5 @@ async def test_process_that_catches_everything_can_be_evicted_and_goes_on(
             await actors.sleep("10ms")
         return [await actors.call(pid, "count", timeout="20s") for pid in pids] == [rounds] * 6
 
-    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2, patience=60) as here:
+    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=2) as here:
         assert await here.node.execute(body, on="trio")

@@ -54,7 +54,7 @@ HISTORIES = Path(__file__).parent / "histories"
 
 @pytest.fixture
 async def here(temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, wf, offences, worker=WORKER, patience=60) as found:
+    async with outside(temporal_address, wf, offences, worker=WORKER) as found:
         yield found
 
 

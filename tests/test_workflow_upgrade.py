@@ -46,9 +46,7 @@ from tests.workflow_entries import (
 
 @pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
 async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(
-        temporal_address, wf, worker=WORKER, patience=60, max_cached_workflows=request.param
-    ) as found:
+    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=request.param) as found:
         yield found
 
 
@@ -353,7 +351,7 @@ async def test_run_that_has_taken_all_its_signals_is_a_clear_error_to_its_sender
     monkeypatch.setitem(_embedded.DYNAMIC_CONFIG, "history.maximumSignalsPerExecution", "3")
     async with (
         EmbeddedServer(database=False) as server,
-        outside(server.address, wf, worker=WORKER, patience=60) as here,
+        outside(server.address, wf, worker=WORKER) as here,
     ):
         pid = await here.node.spawn(waits)
         for _ in range(3):
