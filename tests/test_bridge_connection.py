@@ -139,7 +139,11 @@ async def test_killed_and_restarted_server_loses_no_process_message_watch_or_cal
     ]
 
 
-async def test_absence_of_the_server_is_noticed_at_once_however_short(tmp_path: Path) -> None:
+async def test_absence_of_the_server_is_noticed_at_once_however_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(monkeypatch)
+
     async def away(outages: Outages) -> bool:
         return outages.since == math.inf
 
@@ -155,7 +159,8 @@ async def test_absence_of_the_server_is_noticed_at_once_however_short(tmp_path: 
             nursery.start_soon(outages.run)
             for _ in range(2):
                 began = outages.since
-                await trio.testing.wait_all_tasks_blocked(0.1)  # the poll is open
+                await requests.made("poll_activity_task_queue", 1)
+                requests.counts.clear()
                 assert outages.since == began
                 await server.kill()
                 await server.start()

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -73,37 +72,31 @@ async def test_messages_to_another_program_come_once_in_order_and_with_their_sen
     assert [message.payload for message in messages] == list(range(10))
 
 
-async def test_a_round_trip_between_programs_takes_less_than_a_second(temporal_address: str) -> None:
-    async def pinger() -> list[float]:
+async def test_messages_go_to_another_program_and_back(temporal_address: str) -> None:
+    async def pinger() -> None:
         echo = await actors.spawn(echoes)
         answers = actors.listen("echo")
-        took: list[float] = []
         for number in range(10):
-            started = time.perf_counter()
             await actors.send(echo, "ping", number)
             assert await answers.receive() == number
-            took.append(time.perf_counter() - started)
         await actors.terminate(echo)
-        return took
 
     async with programs(temporal_address) as (node, _):
-        took = await node.execute(pinger)
-    assert sorted(took)[5] < 1  # 30 ms on an idle machine; the first also waits for the worker to start
+        await node.execute(pinger)
 
 
 async def test_messages_sent_at_once_travel_together(temporal_address: str) -> None:
-    async def listener() -> tuple[list[int], float]:
-        await actors.spawn(tells_many, actors.self_pid(), 500)
+    async def listener() -> tuple[list[int], int]:
+        pid = await actors.spawn_monitored(tells_many, actors.self_pid(), 500)
         numbers = actors.listen("number")
-        got = [await numbers.receive()]
-        started = time.perf_counter()
-        got += [await numbers.receive() for _ in range(499)]
-        return got, time.perf_counter() - started
+        got = [await numbers.receive() for _ in range(500)]
+        await actors.events().receive()
+        return got, (await actors.describe(pid)).details["history_length"]
 
     async with programs(temporal_address) as (node, _):
-        numbers, took = await node.execute(listener)
+        numbers, events = await node.execute(listener)
     assert sorted(numbers) == list(range(500))
-    assert took < 5  # one by one it would be twenty
+    assert events < 50
 
 
 async def test_a_message_to_a_process_that_is_gone_is_not_taken(temporal_address: str) -> None:

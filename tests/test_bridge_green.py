@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import actors
 from actors import PID
-from tests.bridging import next_exit, outside
+from tests.bridging import Requests, next_exit, outside
 from tests.workflow_entries import WORKER, echo, wf
 
 
@@ -43,7 +45,10 @@ async def test_green_process_spawns_calls_monitors_links_looks_at_and_ends_durab
         ]
 
 
-async def test_cancelled_green_process_gives_up_what_it_waits_for(temporal_address: str) -> None:
+async def test_cancelled_green_process_gives_up_what_it_waits_for(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(monkeypatch)
 
     async def main(pid: PID) -> None:
         await actors.link(pid)
@@ -54,7 +59,7 @@ async def test_cancelled_green_process_gives_up_what_it_waits_for(temporal_addre
 
         async def watches() -> str:
             pid = await actors.spawn_monitored(main, durable, on="green")
-            await actors.sleep("300ms")
+            await actors.in_trio(requests.made, "start_workflow_execution", 2)
             await actors.terminate(pid)
             return (await next_exit()).reason
 

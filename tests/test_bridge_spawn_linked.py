@@ -9,20 +9,22 @@ from tests.bridging import outside
 from tests.outside_entries import app, fail, hello
 
 
-async def linked_too_late(child: Callable[..., Awaitable[Any]], *args: Any) -> actors.Event | None:
+async def linked_too_late(
+    within: str, child: Callable[..., Awaitable[Any]], *args: Any
+) -> actors.Event | None:
     """What `spawn_linked` does when its child has ended before the signal of the link gets there."""
     actors.set_options(trap_links=True)
     pid: PID = await actors.spawn_monitored(child, *args)
     await actors.events().receive()
     process = running_process()
     await process.kernel.link(process, pid, spawned=True)
-    picked = await actors.select(actors.events(), actors.after("2s"))
+    picked = await actors.select(actors.events(), actors.after(within))
     return picked.value if isinstance(picked.value, LinkDown) else None
 
 
 async def test_child_that_has_failed_already_gives_its_real_end(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        event = await here.node.execute(linked_too_late, fail, "CONFLICT", "no way")
+        event = await here.node.execute(linked_too_late, "50s", fail, "CONFLICT", "no way")
     assert isinstance(event, LinkDown)
     assert event.reason == "error"
     assert isinstance(event.result.error, Error)
@@ -31,4 +33,4 @@ async def test_child_that_has_failed_already_gives_its_real_end(temporal_address
 
 async def test_child_that_has_ended_normally_already_leaves_no_link(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        assert await here.node.execute(linked_too_late, hello) is None
+        assert await here.node.execute(linked_too_late, "2s", hello) is None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
-from temporalio.api.enums.v1 import ContinueAsNewInitiator
-from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.enums.v1 import ContinueAsNewInitiator, TaskQueueType
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkerDeploymentVersionRequest,
+    SetWorkerDeploymentCurrentVersionRequest,
+)
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -18,6 +22,7 @@ import actors
 from actors import ALREADY_EXISTS, CONFLICT, INVALID, NOT_FOUND, PID, TIMEOUT, Error
 from temporal_bridge import workflow
 from tests.bridging import Outside, next_exit, outside
+from tests.eventually import eventually
 from tests.outside_entries import (
     app,
     collect,
@@ -42,12 +47,13 @@ async def as_process(here: Outside, body: Any, *args: Any) -> Any:
 
 async def until_found(here: Outside, query: str) -> list[str]:
     """The workflows of a query; visibility lags behind, so it asks until there is one."""
+    ids: list[str] = []
 
-    async def ask() -> list[str]:
-        return [found.id async for found in here.client.list_workflows(query)]
+    async def ask() -> bool:
+        ids[:] = [found.id async for found in here.client.list_workflows(query)]
+        return bool(ids)
 
-    while not (ids := await here.portal.call(ask)):  # noqa: ASYNC110  only the server can tell
-        await trio.sleep(0.02)
+    await eventually(partial(here.portal.call, ask))
     return ids
 
 
@@ -495,7 +501,9 @@ async def test_w15_versioning_override_pins_a_process_to_a_version_of_its_worker
         outside(temporal_address, app, node=None, **versioned("old")) as here,
         outside(temporal_address, app, **versioned("new")),
     ):
-        await here.portal.call(become_current, here.client, deployment, "old")
+        for build_id in ("old", "new"):
+            await eventually(partial(here.portal.call, is_known, here.client, queue, deployment, build_id))
+        await eventually(partial(here.portal.call, has_become_current, here.client, deployment, "old"))
 
         async def runs_on(override: Any) -> tuple[str, Any]:
             given = {} if override is None else {"temporal.workflow.versioning_override": override}
@@ -512,20 +520,34 @@ async def test_w15_versioning_override_pins_a_process_to_a_version_of_its_worker
         assert raised.value.kind == CONFLICT
 
 
-async def become_current(client: Client, deployment: str, build_id: str) -> None:
-    """Make a version current as soon as its worker is known to the server."""
-    while True:
-        try:
-            await client.workflow_service.set_worker_deployment_current_version(
-                SetWorkerDeploymentCurrentVersionRequest(
-                    namespace=client.namespace, deployment_name=deployment, build_id=build_id
-                )
-            )
-            return
-        except RPCError as error:
-            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
-                raise
-            await asyncio.sleep(0.05)
+async def is_known(client: Client, queue: str, deployment: str, build_id: str) -> bool:
+    """Whether the server knows of the worker of a version, which it does some time after its first poll."""
+    version = WorkerDeploymentVersion(deployment_name=deployment, build_id=build_id)
+    request = DescribeWorkerDeploymentVersionRequest(namespace=client.namespace, deployment_version=version)
+    try:
+        found = await client.workflow_service.describe_worker_deployment_version(request)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return any(
+        (each.name, each.type) == (queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        for each in found.version_task_queues
+    )
+
+
+async def has_become_current(client: Client, deployment: str, build_id: str) -> bool:
+    """Make a version current, if the server lets it already."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=deployment, build_id=build_id
+    )
+    try:
+        await client.workflow_service.set_worker_deployment_current_version(request)
+    except RPCError as error:
+        if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+            raise
+        return False
+    return True
 
 
 # Start-up messages (W19)

@@ -277,10 +277,10 @@ async def upgrade(pid: PID) -> None:
 
 
 async def test_deferred_calls_timers_and_suspension_go_over_an_upgrade(hasty: Outside) -> None:
-    answers: list[int] = []
+    answers = actors.Channel[int](capacity=3)
 
     async def wait(pid: PID) -> None:
-        answers.append(await actors.call(pid, "wait", timeout="30s"))
+        await answers.send(await actors.call(pid, "wait", timeout="30s"))
 
     async def body() -> None:
         pid = await start_server(Counter, 5)
@@ -294,9 +294,7 @@ async def test_deferred_calls_timers_and_suspension_go_over_an_upgrade(hasty: Ou
         assert await call(pid, Counter.stop_ticking)
         await upgrade(pid)
         assert await call(pid, Counter.release, timeout="20s") == 3
-        while len(answers) < 3:
-            await actors.sleep("20ms")
-        assert answers == [5, 5, 5]
+        assert [await answers.receive() for _ in range(3)] == [5, 5, 5]
         await call(pid, Counter.tick_once, "600ms")
         before = (await get_state(pid))["ticks"]
         await upgrade(pid)

@@ -187,12 +187,11 @@ def test_run_again_in_the_same_directory_changes_nothing(example: Example, tmp_p
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_the_middle_leaves_nothing(example: Example, number: signal.Signals) -> None:
-    with example.start("--in-memory", "--wait", "10ms") as program:
-        assert program.stdout is not None
-        for text in program.stdout:
-            if text.lstrip().startswith("10/40"):
-                program.send_signal(number)
-                break
+    orders = example.temporary.with_name("orders.jsonl")
+    orders.write_bytes(line(id="1") + b"\n" + line(id="2", wait="1h"))
+    with example.start("--in-memory", "--orders", str(orders)) as program:
+        wait_for(program, "1/2")
+        program.send_signal(number)
         out, err = program.communicate()
     assert program.returncode == 128 + number
     assert err.startswith("stopped by ")

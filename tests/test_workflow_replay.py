@@ -87,7 +87,7 @@ async def test_w08_history_length_and_size_grow(here: Outside) -> None:
 async def test_w38_sleep_takes_its_time_and_now_is_aware_utc(here: Outside) -> None:
     before, after = await here.node.execute(sleeps, "300ms")
     assert before.utcoffset() == timedelta(0)
-    assert timedelta(milliseconds=300) <= after - before < timedelta(seconds=5)
+    assert after - before >= timedelta(milliseconds=300)
 
 
 async def test_w38_every_ticks_in_step(here: Outside) -> None:
@@ -137,7 +137,7 @@ async def test_w38_worker_restart_in_the_middle_of_a_sleep_changes_nothing(tempo
     async with deployment(temporal_address, queue, wf) as second:
         handle = second.client.get_workflow_handle(pid.id)
         before, after = await second.portal.call(handle.result)
-    assert timedelta(milliseconds=700) <= after - before < timedelta(seconds=10)
+    assert after - before >= timedelta(milliseconds=700)
 
 
 # W06: a process of four deployments
