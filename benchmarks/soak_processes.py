@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import actors
 from actors import PID, Error, Exit, Namespace
+
+T = TypeVar("T")
+
+log = logging.getLogger("everproc.soak")
 
 soak = Namespace("soak")
 WORKER = "soak:worker"
@@ -120,16 +127,44 @@ async def watches(pid: PID, boss: PID) -> str:
 
 async def sits(name: str) -> None:
     """Has a name in the cluster, and waits to be killed with its node."""
-    await actors.names.register(name, scope="cluster")
+    await register(name)
     async for message in actors.inbox():
         await actors.reply(message, message.payload)
 
 
 async def keeper(name: str) -> None:
     """Starts local processes on the node it runs on, for whoever asks by its name in the cluster."""
-    await actors.names.register(name, scope="cluster")
+    await register(name)
     async for message in actors.inbox():
         if message.topic == "exchange":
             await actors.reply(message, [await actors.spawn(exchange, *each) for each in message.payload])
         elif message.topic == "sit":
             await actors.reply(message, [await actors.spawn(sits, each) for each in message.payload])
+
+
+async def in_cluster(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the registry answers; it is asked again while it is out of reach, which it is while the server is away."""
+    while True:
+        try:
+            return await ask()
+        except Error as error:
+            if error.kind != actors.UNAVAILABLE:
+                raise
+            log.warning("%s; asking again", error)
+        await actors.sleep("1s")
+
+
+async def register(name: str) -> None:
+    """Take a name of the cluster."""
+    await in_cluster(partial(actors.names.register, name, scope="cluster"))
+
+
+async def found(name: str) -> PID:
+    """Who has a name of the cluster, which it may be about to take."""
+    while True:
+        try:
+            return await in_cluster(partial(actors.names.lookup, name, scope="cluster"))
+        except Error as error:
+            if error.kind != actors.NOT_FOUND:
+                raise
+        await actors.sleep("100ms")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +16,9 @@ from temporal_bridge._temporal_program import find_temporal
 class SoakServer:
     """The server, while the block lasts."""
 
-    def __init__(self, directory: str) -> None:
-        self._database = Path(directory) / "temporal.db"
+    def __init__(self, directory: Path) -> None:
+        self._database = directory / "temporal.db"
+        self._log = directory / "server.log"
         with closing(socket.socket()) as free:
             free.bind(("127.0.0.1", 0))
             self._port: int = free.getsockname()[1]
@@ -43,11 +43,10 @@ class SoakServer:
 
     async def _start(self) -> None:
         command = [self._program, "server", "start-dev", "--headless", "--ip", "127.0.0.1"]
-        command += ["--port", str(self._port), "--db-filename", str(self._database), "--log-level", "never"]
+        command += ["--port", str(self._port), "--db-filename", str(self._database), "--log-level", "warn"]
         command += [f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()]
-        self._process = await trio.lowlevel.open_process(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        with self._log.open("ab") as log:
+            self._process = await trio.lowlevel.open_process(command, stdout=log, stderr=log)
         health = [self._program, "operator", "cluster", "health", "--address", self.address]
         for _ in range(100):
             answer = await trio.run_process(health, check=False, capture_stdout=True, capture_stderr=True)

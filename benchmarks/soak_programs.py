@@ -1,0 +1,105 @@
+"""The programs of a soak that are killed: nodes with a worker, and nodes with a process that starts others."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import trio
+
+from actors import Node
+from benchmarks.soak_findings import Findings
+from benchmarks.soak_processes import WORKER, keeper, soak
+from temporal_bridge import TemporalBridge, TemporalClient, Worker
+
+OPTIONS = {"sticky_queue_schedule_to_start_timeout": "2s"}
+"""A task that waits for a worker that is dead is given to the other."""
+
+
+def log_to(file: Path | None) -> None:
+    """Write the log to a file, or to stderr."""
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, filename=file)
+
+
+async def serve(address: str, queue: str, name: str) -> None:
+    """What such a program does."""
+    async with Node(name) as node:
+        runs = name.startswith("worker")
+        worker = Worker(
+            WORKER, task_queue=queue, entries=[soak], max_cached_workflows=50, run=runs, options=OPTIONS
+        )
+        client = TemporalClient(address, connect_timeout="60s")  # the server may just be down
+        async with TemporalBridge(node, client, worker):
+            if not runs:
+                await node.spawn(keeper, name)
+            print("ready", flush=True)
+            await trio.sleep_forever()
+
+
+class Program:
+    """One that runs. Only `kill` and `restart` may end it. What it logs goes to a file of its name."""
+
+    def __init__(self, programs: Programs, name: str) -> None:
+        self._programs = programs
+        self.name = name
+        self._process: trio.Process | None = None
+        self._killed = False
+
+    async def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        known = self._programs
+        command = [sys.executable, "-m", "benchmarks.soak", "--serve", known.address, known.queue, self.name]
+        with (known.logs / f"{self.name}.log").open("ab") as log:
+            self._process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, stderr=log)
+        self._killed = False
+        known.nursery.start_soon(self._await_end, self._process)
+        assert self._process.stdout is not None
+        await self._process.stdout.receive_some()
+
+    async def _await_end(self, process: trio.Process) -> None:
+        status = await process.wait()
+        if not self._killed:
+            self._programs.findings.violation(
+                f"program {self.name} has ended by itself, with {status}: see its log"
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL it."""
+        assert self._process is not None
+        with trio.CancelScope(shield=True):
+            self._killed = True
+            self._process.kill()
+            await self._process.wait()
+
+    async def restart(self) -> None:
+        """SIGKILL it, and start another of its name."""
+        with trio.CancelScope(shield=True):
+            await self.kill()
+            await self.start()
+
+
+@attrs.frozen
+class Programs:
+    """Starts them. What they log is in `logs`."""
+
+    address: str
+    queue: str
+    logs: Path
+    findings: Findings
+    nursery: trio.Nursery
+
+    @asynccontextmanager
+    async def running(self, name: str) -> AsyncGenerator[Program, None]:
+        """A program, which is killed in the end; one that ends by itself is a violation."""
+        program = Program(self, name)
+        try:
+            await program.start()
+            yield program
+        finally:
+            await program.kill()
