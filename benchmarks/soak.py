@@ -89,7 +89,7 @@ class Soak:
         """Kill something at random moments of a round, so many times: if there were no end, a slow machine had none."""
         moments = random.Random(f"{self._seed}/{name}/{number}")
         for _ in range(kills):
-            await trio.sleep(moments.uniform(1.0, 10.0))
+            await trio.sleep(moments.uniform(1.0, 20.0))
             log.info("killing %s", name)
             await restart()
             log.info("%s is there again", name)

@@ -6,16 +6,18 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import attrs
 import trio
 
-from actors import Node
+from actors import UNAVAILABLE, Error, Node
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import WORKER, keeper, soak
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
+
+log = logging.getLogger("everproc.soak")
 
 OPTIONS = {"sticky_queue_schedule_to_start_timeout": "2s"}
 """A task that waits for a worker that is dead is given to the other."""
@@ -29,17 +31,24 @@ def log_to(file: Path | None) -> None:
 
 async def serve(address: str, queue: str, name: str) -> None:
     """What such a program does."""
-    async with Node(name) as node:
+    async with Node(name) as node, AsyncExitStack() as stack:
         runs = name.startswith("worker")
         worker = Worker(
             WORKER, task_queue=queue, entries=[soak], max_cached_workflows=50, run=runs, options=OPTIONS
         )
-        client = TemporalClient(address, connect_timeout="60s")  # the server may just be down
-        async with TemporalBridge(node, client, worker):
-            if not runs:
-                await node.spawn(keeper, name)
-            print("ready", flush=True)
-            await trio.sleep_forever()
+        while True:
+            try:
+                await stack.enter_async_context(TemporalBridge(node, TemporalClient(address), worker))
+                break
+            except Error as error:  # as whoever runs a program starts it again
+                if error.kind != UNAVAILABLE:
+                    raise
+                log.warning("%s; trying again", error)
+            await trio.sleep(0.5)
+        if not runs:
+            await node.spawn(keeper, name)
+        print("ready", flush=True)
+        await trio.sleep_forever()
 
 
 class Program:
