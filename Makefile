@@ -12,8 +12,6 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # A stamp says which extras are installed; a change of pyproject.toml installs again.
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
-# The soak wants the machine for itself.
-SOAK := tests/test_workflow_kill.py
 BROWSER_READY := .venv/.browser-ready
 
 help:  ## show this list
@@ -41,10 +39,10 @@ docs: $(READY)  ## build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean -f .mkdocs.yml
 
 pytest: $(READY)  ## only the tests; choose with ARGS="-k name"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore $(SOAK) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-soak: $(READY)  ## kill workers under a load of numbered messages, for one round: minutes, and not yet steady
-	$(BIN)/python -m pytest $(SOAK)
+soak: $(READY)  ## kill workers, nodes and the server under a load of numbered messages; longer with ARGS="--seconds 600"
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 browser: $(BROWSER_READY)  ## try the observer's page in Chromium, which has to be there
 	$(BIN)/python -m pytest tests/browser $(ARGS)
