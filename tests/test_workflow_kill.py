@@ -13,7 +13,9 @@ import pytest
 HELD = "nothing lost, doubled or out of order; every monitor fired once; every history replays\n"
 
 
-@pytest.mark.timeout(900)  # of several programs, each started anew: a round ends by itself, or says why it does not
+@pytest.mark.timeout(
+    900
+)  # of several programs, each started anew: a round ends by itself, or says why it does not
 def test_nothing_is_lost_doubled_or_out_of_order_when_workers_are_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.soak", "--seconds", "1", "--seed", "3", "--processes", "6"]
     command += ["--keep-server", "--logs", str(tmp_path)]  # one round
