@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -163,6 +163,9 @@ _ATTRS: Final = 21
 _WRITE: Final[dict[type[Any], tuple[int, Callable[[Any], Any]]]] = {
     cls: (code, write) for code, cls, write, _ in _EXTENSIONS
 }
+_OURS: Final = frozenset({bool, int, float, str, list, dict, *_WRITE})
+"""Types of which msgpack writes all values, and the SDK's own converters none."""
+
 _READ: Final[dict[int, Callable[[Any], Any]]] = {code: read for code, _, _, read in _EXTENSIONS}
 
 for _cls in (MonitorRef, Result, Exit, LinkDown, Cancel, FunctionInfo, Description, ReplyTo, Message):
@@ -255,6 +258,10 @@ def _unpack(data: bytes) -> Any:
     return msgpack.unpackb(data, ext_hook=_read, strict_map_key=False)
 
 
+def _msgpack_payload(value: Any) -> Payload:
+    return Payload(metadata={"encoding": b"binary/msgpack"}, data=pack(value))
+
+
 class MsgpackPayloadConverter(EncodingPayloadConverter):
     """Values as msgpack; what cannot be serialised is an `Error` that names it."""
 
@@ -265,7 +272,7 @@ class MsgpackPayloadConverter(EncodingPayloadConverter):
 
     def to_payload(self, value: Any) -> Payload | None:
         """As the SDK asks."""
-        return Payload(metadata={"encoding": b"binary/msgpack"}, data=pack(value))
+        return _msgpack_payload(value)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         """As the SDK asks. Hints are not needed: values carry their types."""
@@ -301,6 +308,12 @@ class MsgpackConverter(CompositePayloadConverter):
             MsgpackPayloadConverter(),
             JSONPlainPayloadConverter(),
         )
+
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """As the SDK asks. The converters before msgpack are not asked about what none of them takes."""
+        if all(value.__class__ in _OURS for value in values):
+            return [_msgpack_payload(value) for value in values]
+        return super().to_payloads(values)
 
 
 class JSONConverter(CompositePayloadConverter):

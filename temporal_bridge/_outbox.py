@@ -111,13 +111,13 @@ class Outbox:
         try:
             while self._waiting:
                 batch = self._take()
-                answers: Sequence[bool | Error] = [_closed()] * len(batch)
+                answers: Sequence[bool | Error] | None = None
                 try:
                     answers = await self._transmit([waiting.item for waiting in batch])
                 except Error as error:
                     answers = [error] * len(batch)
                 finally:
-                    for waiting, answer in zip(batch, answers, strict=True):
+                    for waiting, answer in zip(batch, answers or [_closed()] * len(batch), strict=True):
                         if waiting.answers is not None:
                             waiting.answers.put(answer)
                     self._has_gone(len(batch))

@@ -168,6 +168,11 @@ def call_of(item: Item) -> Call | None:
     return Call(PID.parse(caller), number)
 
 
+def call_number(item: Item) -> int | None:
+    """The number of the call that `call_of` gives."""
+    return None if item.call is None or len(item.call) < 3 else item.call[1]
+
+
 def reply_item(call: int, payload: Any) -> Item:
     """The answer to a call."""
     return Item(REPLY, [call, payload])

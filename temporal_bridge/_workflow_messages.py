@@ -160,7 +160,7 @@ class WorkflowMessages:
             list(Mark(stream.name, stream.next, stream.floor)),
             [wire.row_of(item) for item in items],
         ]
-        if any(wire.call_of(item) is not None for item in items):
+        if any(wire.call_number(item) is not None for item in items):
             args.append(self._seen(node))
         stream.next += len(items)
         answers = await self._delivered(node, args, size)
@@ -168,8 +168,8 @@ class WorkflowMessages:
         if answers is None:
             return [False] * len(items)
         for item, answer in zip(items, answers, strict=True):
-            if not isinstance(answer, bool) and (call := wire.call_of(item)) is not None:
-                self.on_answer(call.number, answer)
+            if not isinstance(answer, bool) and (number := wire.call_number(item)) is not None:
+                self.on_answer(number, answer)
         return [answer is not False for answer in answers]
 
     async def _delivered(self, node: str, args: list[Any], size: int) -> list[bool | list[Any]] | None:
