@@ -6,13 +6,16 @@ process from the inside, `_workflow_host.py` how it reaches others (by the modul
 `_workflow_children.py` and `_workflow_watches.py`), `_wire.py` is what travels between them.
 """
 
-from temporal_bridge import workflow
-from temporal_bridge._bridge import TemporalBridge
-from temporal_bridge._converter import register
-from temporal_bridge._embedded import EmbeddedServer
-from temporal_bridge._health import Health
-from temporal_bridge._temporal_client import TLS, TemporalClient
-from temporal_bridge._workers import Worker
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from temporal_bridge import workflow
+    from temporal_bridge._bridge import TemporalBridge
+    from temporal_bridge._converter import register
+    from temporal_bridge._embedded import EmbeddedServer
+    from temporal_bridge._health import Health
+    from temporal_bridge._temporal_client import TLS, TemporalClient
+    from temporal_bridge._workers import Worker
 
 __all__ = [
     "TLS",
@@ -24,3 +27,33 @@ __all__ = [
     "register",
     "workflow",
 ]
+
+_HOMES: Final = {
+    "TLS": "_temporal_client",
+    "EmbeddedServer": "_embedded",
+    "Health": "_health",
+    "TemporalBridge": "_bridge",
+    "TemporalClient": "_temporal_client",
+    "Worker": "_workers",
+    "register": "_converter",
+    "workflow": "workflow",
+}
+"""The module of each public name; `workflow` is one itself."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use (PEP 562).
+
+    Temporal's SDK takes half a second to import, and this package is imported where nobody uses it: its plugin in every
+    run of pytest, its commands in every `everproc --help`.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Not by importlib, which goes past Temporal's sandbox: that would have a module of ours twice.
+    home = __import__(f"{__name__}.{_HOMES[name]}", fromlist=[name])
+    value = globals()[name] = home if name == _HOMES[name] else getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -116,7 +116,7 @@ class TemporalBridge:
             config = self._config.resolve()
             self.namespace = config.namespace or "default"
             if config.address is None:
-                server = EmbeddedServer(config.data_dir, namespace=self.namespace)
+                server = EmbeddedServer(config.data_dir, namespace=self.namespace, ui=config.ui)
                 self.server = await stack.enter_async_context(server)
                 self.address = server.address
             else:
@@ -126,7 +126,8 @@ class TemporalBridge:
             client = await portal.call(self._connect, config, metrics)
             nursery = await stack.enter_async_context(trio.open_nursery())
             clients = Clients(client)
-            host = TemporalHost(kernel, clients, portal, nursery)
+            web = None if self.server is None else self.server.ui_address
+            host = TemporalHost(kernel, clients, portal, nursery, web)
             outages = Outages(client, portal, pulse_queue(kernel.name))
             nodes = NodesHost(kernel, client, portal, nursery, outages)
             activities = Activities(kernel, portal, host, nodes)

@@ -56,7 +56,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 class EmbeddedServer:
-    """A real Temporal dev server on free loopback ports, for as long as the `async with` block lasts.
+    """A real Temporal dev server on loopback ports, for as long as the `async with` block lasts.
 
         async with EmbeddedServer() as server:
             client = TemporalClient(server.address)
@@ -68,7 +68,9 @@ class EmbeddedServer:
     Args:
         directory: where `temporal.db` and `temporal.log` are, made if missing; by default `.everproc` here.
         namespace: made if missing.
+        port: where it listens, such as 7233, at which the `temporal` command looks; by default a free one.
         ui: whether to serve Temporal's web UI, at `ui_address`.
+        ui_port: where that listens; by default a free one.
         metrics: whether to serve the server's own Prometheus metrics, at `metrics_address`.
         database: False keeps everything in memory, without a lock, and stops faster.
         search_attributes: custom attributes to register, name to type: Text, Keyword, Int, Double, Bool, Datetime or
@@ -77,8 +79,8 @@ class EmbeddedServer:
 
     Raises:
         Error: at construction INVALID, when an argument is not of that form. On entering: CONFLICT, when another
-            server uses the directory, or a search attribute exists with another type; UNAVAILABLE, when there is no
-            program to run, or it does not start.
+            server uses the directory, another program has a port that was given, or a search attribute exists with
+            another type; UNAVAILABLE, when there is no program to run, or it does not start.
     """
 
     def __init__(
@@ -86,7 +88,9 @@ class EmbeddedServer:
         directory: str | os.PathLike[str] | None = None,
         *,
         namespace: str = "default",
+        port: int | None = None,
         ui: bool = False,
+        ui_port: int | None = None,
         metrics: bool = False,
         database: bool = True,
         search_attributes: Mapping[str, str] | None = None,
@@ -96,6 +100,12 @@ class EmbeddedServer:
             raise invalid("directory", directory, "the path of a directory, or None for .everproc")
         if not isinstance(namespace, str) or not namespace.strip():
             raise invalid("namespace", namespace, "the name of a namespace, such as 'default'")
+        for name, given in (("port", port), ("ui_port", ui_port)):
+            if given is not None and not (type(given) is int and 0 < given < 65536):
+                raise invalid(name, given, "the number of a port, from 1 to 65535, or None for a free one")
+        if ui_port is not None and (not ui or ui_port == port):
+            raise invalid("ui_port", ui_port, "another port than that of the server, and ui=True")
+        self._port, self._ui_port = port, ui_port
         self._attributes = dict(search_attributes or {})
         for name, kind in self._attributes.items():
             if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name):
@@ -174,7 +184,7 @@ class EmbeddedServer:
     async def _start(self, lock: Lock | None) -> None:
         deadline = time.monotonic() + self._start_timeout
         for last_attempt in (*[False] * (_START_ATTEMPTS - 1), True):
-            with _free_ports(4) as (port, http_port, ui_port, metrics_port):
+            with _ports(self._port, None, self._ui_port, None) as (port, http_port, ui_port, metrics_port):
                 self.address = f"{_HOST}:{port}"
                 self.ui_address = f"http://{_HOST}:{ui_port}" if self._ui else None
                 self.metrics_address = f"http://{_HOST}:{metrics_port}/metrics" if self._metrics else None
@@ -299,18 +309,25 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _free_ports(count: int) -> Generator[list[int], None, None]:
-    """Loopback ports that are free, and on Linux stay so until the block ends.
+def _ports(*wanted: int | None) -> Generator[list[int], None, None]:
+    """Loopback ports, those that are wanted or else any, that are free, and on Linux stay so until the block ends.
 
     There a bound socket that does not listen keeps the port from everybody who asks for any free port, while a server
     that asks for this one, with SO_REUSEADDR as all do, gets it. Elsewhere another program may be faster.
     """
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
+        sockets = [stack.enter_context(socket.socket()) for _ in wanted]
+        for each, port in zip(sockets, wanted, strict=True):
             if sys.platform == "linux":
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            each.bind((_HOST, 0))
+            try:
+                each.bind((_HOST, port or 0))
+            except OSError as error:
+                raise Error(
+                    f"port={port} of {_HOST} cannot be used: {error.strerror}; say another, or none for a free one",
+                    kind=CONFLICT,
+                    details={"port": port},
+                ) from error
         ports = [each.getsockname()[1] for each in sockets]
         if sys.platform != "linux":
             stack.close()

@@ -56,13 +56,24 @@ _MOST_SENT = 65536
 
 
 class TemporalHost:
-    """Starts, reaches and watches the durable processes of a server, for the processes of one node."""
+    """Starts, reaches and watches the durable processes of a server, for the processes of one node.
 
-    def __init__(self, kernel: Kernel, clients: Clients, portal: Portal, nursery: trio.Nursery) -> None:
+    Args:
+        kernel: the node's.
+        clients: for the server.
+        portal: to their loop.
+        nursery: for what goes on by itself.
+        web: the URL of the server's web UI, if it is known.
+    """
+
+    def __init__(
+        self, kernel: Kernel, clients: Clients, portal: Portal, nursery: trio.Nursery, web: str | None = None
+    ) -> None:
         self._kernel = kernel
         self._clients = clients
         self._portal = portal
         self._nursery = nursery
+        self._web = web
         self._converter = clients.own.data_converter.payload_converter
         self._outboxes: dict[PID, Outbox] = {}
         self._numbers = count(1)  # of batches: they go up for each destination, which is all that counts
@@ -323,6 +334,8 @@ class TemporalHost:
             "start_time": found.start_time,
             "close_time": found.close_time,
         }
+        if self._web is not None:
+            details["web"] = f"{self._web}/namespaces/{target.node}/workflows/{target.id}/{found.run_id}"
         own = await self._own_description(target) if status == "running" else None
         if own is None:
             return Description(target, found.workflow_type, status, age=_age(found), details=details)

@@ -73,6 +73,7 @@ _CLIENT_FIELDS: Final[Mapping[str, Field]] = {
     "converter": Field(one_of("msgpack", "json")),
     "codec": Field(source),
     "data_dir": Field(text, path=True),
+    "ui": Field(flag),
     "identity": Field(text),
     "rpc_metadata": Field(mapping),
     "connect_timeout": Field(duration),
@@ -106,9 +107,11 @@ _ACTIVITY_FIELDS: Final[Mapping[str, Field]] = {
 
 def _client(values: Mapping[str, Any]) -> TemporalClient:
     tls: Any = values.get("tls")
-    given = {name: value for name, value in values.items() if name not in ("tls", "codec")}
+    given = {name: value for name, value in values.items() if name not in ("tls", "codec", "ui")}
     return TemporalClient(
-        **given, tls=TLS(**_pems(cast("Mapping[str, str]", tls))) if isinstance(tls, dict) else tls
+        **given,
+        ui=values.get("ui", True),
+        tls=TLS(**_pems(cast("Mapping[str, str]", tls))) if isinstance(tls, dict) else tls,
     )
 
 
@@ -198,7 +201,7 @@ def _bridging(items: Sequence[Item]) -> tuple[TemporalClient, list[Worker]] | No
     workers = [item for item in items if item.kind == WORKER]
     if not workers and not clients:
         return None
-    client = _client(declared[0].values) if declared else TemporalClient()
+    client = _client(declared[0].values if declared else {})
     if declared and "codec" in declared[0].values:
         codec = import_source(declared[0].values["codec"], f"{declared[0].key}.codec")
         client = attrs.evolve(client, codec=codec)
@@ -222,6 +225,8 @@ async def _open(node: Node, items: Sequence[Item]) -> AsyncGenerator[Until | Non
     client, workers = found
     async with TemporalBridge(node, client, *workers) as bridge:
         log.info("Temporal is at %s, namespace %s", bridge.address, bridge.namespace)
+        if bridge.server is not None and bridge.server.ui_address is not None:
+            log.info("its web page is %s", bridge.server.ui_address)
         yield None if bridge.server is None else bridge.server.watch
 
 

@@ -8,12 +8,14 @@ import signal
 import click
 import trio
 
+from actors import Error
 from temporal_bridge._embedded import EmbeddedServer
 
 
 @click.command(
     "server",
-    epilog="\b\neverproc server\neverproc server --in-memory --search-attribute customer=Keyword",
+    epilog="\b\neverproc server\neverproc server --port 7233 --ui-port 8233\n"
+    "everproc server --in-memory --search-attribute customer=Keyword",
 )
 @click.option("--directory", metavar="PATH", help="Where its database and log are.  [default: .everproc]")
 @click.option("--in-memory", is_flag=True, help="Without a database: all is gone when it ends.")
@@ -25,6 +27,14 @@ from temporal_bridge._embedded import EmbeddedServer
     metavar="NAME=TYPE",
     help="Registered with the namespace; may be given several times.",
 )
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Where it listens; the `temporal` command looks at 7233.  [default: a free one]",
+)
+@click.option(
+    "--ui-port", type=click.IntRange(1, 65535), help="Where its web page is.  [default: a free one]"
+)
 @click.option("--no-ui", is_flag=True, help="Without the web page.")
 @click.option("--json", "as_json", is_flag=True, help="Show JSON, for scripts.")
 def command(
@@ -32,6 +42,8 @@ def command(
     in_memory: bool,
     namespace: str,
     attributes: tuple[str, ...],
+    port: int | None,
+    ui_port: int | None,
     no_ui: bool,
     as_json: bool,
 ) -> None:
@@ -40,7 +52,23 @@ def command(
     A real one, with its web page, until Ctrl-C. Programs find it by its address, in TEMPORAL_ADDRESS or as
     `everproc run --address`.
     """
-    trio.run(_serve, directory, in_memory, namespace, _pairs(attributes), not no_ui, as_json)
+    if ui_port is not None and (no_ui or ui_port == port):
+        raise click.UsageError(
+            "--ui-port is for the web page: leave out --no-ui, and say another than --port"
+        )
+    try:
+        server = EmbeddedServer(
+            directory,
+            namespace=namespace,
+            port=port,
+            ui=not no_ui,
+            ui_port=ui_port,
+            database=not in_memory,
+            search_attributes=_pairs(attributes),
+        )
+    except Error as error:
+        raise click.UsageError(error.message) from error
+    trio.run(_serve, server, namespace, as_json)
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:
@@ -55,21 +83,9 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-async def _serve(
-    directory: str | None,
-    in_memory: bool,
-    namespace: str,
-    attributes: dict[str, str],
-    ui: bool,
-    as_json: bool,
-) -> None:
+async def _serve(embedded: EmbeddedServer, namespace: str, as_json: bool) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with (
-            EmbeddedServer(
-                directory, namespace=namespace, ui=ui, database=not in_memory, search_attributes=attributes
-            ) as server,
-            trio.open_nursery() as nursery,
-        ):
+        async with embedded as server, trio.open_nursery() as nursery:
             if as_json:
                 facts = {"address": server.address, "ui": server.ui_address, "namespace": namespace}
                 click.echo(json.dumps(facts))

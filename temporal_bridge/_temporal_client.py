@@ -107,6 +107,7 @@ class TemporalClient:
         converter: how payloads are written: "msgpack", or "json" to read them in Temporal's UI.
         codec: encrypts or compresses payloads.
         data_dir: where the embedded server keeps its database and log; by default `.everproc`.
+        ui: whether the embedded server serves Temporal's web UI, to which the observer then links.
         identity: the name of this client in histories; by default process id and host.
         rpc_metadata: headers of each request.
         connect_timeout: how long connecting may take, with the look at the namespace.
@@ -124,6 +125,7 @@ class TemporalClient:
     converter: Literal["msgpack", "json"] = attrs.field(default="msgpack", kw_only=True)
     codec: PayloadCodec | None = attrs.field(default=None, kw_only=True)
     data_dir: str | os.PathLike[str] | None = attrs.field(default=None, kw_only=True)
+    ui: bool = attrs.field(default=False, kw_only=True)
     identity: str | None = attrs.field(default=None, kw_only=True)
     rpc_metadata: Mapping[str, str] = attrs.field(factory=dict[str, str], kw_only=True, repr=False)
     connect_timeout: Duration = attrs.field(default="10s", kw_only=True)
@@ -149,6 +151,8 @@ class TemporalClient:
             raise invalid("codec", self.codec, "a temporalio.converter.PayloadCodec, with encode and decode")
         if self.data_dir is not None and not isinstance(self.data_dir, str | os.PathLike):
             raise invalid("data_dir", self.data_dir, "the path of a directory")
+        if not isinstance(self.ui, bool):
+            raise invalid("ui", self.ui, "True or False")
         _check_text("identity", self.identity, "a string that is not empty")
         if not isinstance(self.rpc_metadata, Mapping) or not all(
             isinstance(item, str) for pair in self.rpc_metadata.items() for item in pair

@@ -11,6 +11,11 @@ new one with `temporal_bridge.workflow.version`.
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # a Ctrl-C while it imports ends it: there is nothing to put away
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import asyncio
 import gzip
 import importlib
@@ -327,6 +332,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except click.exceptions.Exit as asked:
         return asked.exit_code
+    except click.Abort:
+        return 130  # Ctrl-C
     except click.ClickException as error:
         sys.stderr.write(f"{error.format_message()}\n")
         return 2
@@ -334,4 +341,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import _report
-from benchmarks.__main__ import all_figures
 from benchmarks._harness import Figure, Outcome, Peer, as_json, compare, exponent, from_json
+from benchmarks._program import all_figures
 
 PEER = Peer("P1", "a peer", lambda n, seconds: 1.0, first=6, aim=10)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actors.cli._main import run
-from tests.commands import Shell, environment, until
+from tests.commands import COMMAND, Shell, environment, until
 
 COMMANDS = [
     *(
@@ -270,6 +272,34 @@ def test_second_signal_does_not_wait(shell: Shell) -> None:
     assert shell.sockets() == []
 
 
+@pytest.mark.parametrize(
+    ("command", "imported"),
+    [
+        ([str(COMMAND), "run"], "trio"),
+        ([sys.executable, "-m", "everproc", "server"], "click"),
+        ([sys.executable, "-m", "temporal_bridge.replay"], "temporalio"),
+        ([sys.executable, "-m", "examples.orders"], "trio"),
+        ([sys.executable, "-m", "benchmarks"], "attrs"),
+    ],
+    ids=["everproc", "-m everproc", "replay", "orders", "benchmarks"],
+)
+def test_ctrl_c_while_a_program_imports_ends_it_without_a_word(
+    shell: Shell, command: list[str], imported: str
+) -> None:
+    (shell.directory / f"{imported}.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run(
+        command,
+        cwd=Path(__file__).parent.parent,
+        env={**shell.environment, "PYTHONPATH": str(shell.directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
 def test_service_that_cannot_start_fails_the_program(shell: Shell) -> None:
     (shell.directory / "everproc.toml").write_text(
         '[entries.web]\nkind = "service"\nsource = "entries:fails"\n[entries.web.lifecycle]\nmax_restarts = 0\n'
@@ -428,6 +458,24 @@ def test_server_runs_until_it_is_stopped(shell: Shell) -> None:
         assert server.wait() == 0
 
 
+def test_server_listens_at_the_ports_that_are_said_and_says_which_is_taken(shell: Shell) -> None:
+    with ExitStack() as stack:
+        free = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(2)
+        ]
+        taken = shell.run("server", "--in-memory", "--port", str(free[0]))
+        assert taken.returncode == 1
+        assert f"port={free[0]} of 127.0.0.1 cannot be used: Address already in use" in taken.stderr
+    ports = ["--port", str(free[0]), "--ui-port", str(free[1])]
+    with shell.running("server", "--in-memory", "--json", *ports) as server:
+        assert server.stdout is not None
+        facts = json.loads(server.stdout.readline())
+        assert facts["address"] == f"127.0.0.1:{free[0]}"
+        assert facts["ui"] == f"http://127.0.0.1:{free[1]}"
+        server.send_signal(signal.SIGINT)
+        assert server.wait() == 0
+
+
 def test_replay_is_a_command_too(shell: Shell) -> None:
     histories = Path(__file__).parent / "histories"
     done = Shell(Path(__file__).parent.parent, shell.environment).run(
@@ -505,9 +553,12 @@ WRONG: list[tuple[list[str], int, str]] = [
     ),
     (
         ["server", "--in-memory", "--search-attribute", "a=b"],
-        1,
+        2,
         "search_attributes['a']='b' is not valid: expected one of",
     ),
+    (["server", "--port", "0"], 2, "0 is not in the range 1<=x<=65535"),
+    (["server", "--ui-port", "8233", "--no-ui"], 2, "--ui-port is for the web page: leave out --no-ui"),
+    (["server", "--port", "7233", "--ui-port", "7233"], 2, "say another than --port"),
     (["replay"], 2, "give either files or directories of histories, or --address of a server"),
     (["replay", "--worker", "x", "."], 2, "worker='x' is not valid: expected ID=QUEUE"),
     (["completion", "tcsh"], 2, "'tcsh' is not one of 'bash', 'zsh', 'fish'"),

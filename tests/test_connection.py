@@ -125,6 +125,7 @@ class NoCodec:
             "codec=<.*NoCodec.* is not valid: expected a temporalio.converter.PayloadCodec",
         ),
         ({"data_dir": 3}, "data_dir=3"),
+        ({"ui": "yes"}, "ui='yes'"),
         ({"identity": ""}, "identity=''"),
         ({"rpc_metadata": {"key": 3}}, "rpc_metadata='...' is not valid: expected a mapping of strings"),
         ({"rpc_metadata": "key"}, "rpc_metadata"),

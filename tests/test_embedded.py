@@ -445,21 +445,21 @@ def test_watch_tells_when_the_server_dies_by_itself() -> None:
 def test_a_port_that_another_program_took_in_the_meantime_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = _embedded._free_ports
+    original = _embedded._ports
     offered: list[list[int]] = []
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
 
             @contextmanager
-            def free_ports(count: int) -> Generator[list[int], None, None]:
-                with original(count) as ports:
+            def ports_with_one_taken(*wanted: int | None) -> Generator[list[int], None, None]:
+                with original(*wanted) as ports:
                     if not offered:
                         ports[0] = taken.getsockname()[1]
                     offered.append(ports)
                     yield ports
 
-            monkeypatch.setattr(_embedded, "_free_ports", free_ports)
+            monkeypatch.setattr(_embedded, "_ports", ports_with_one_taken)
             async with EmbeddedServer(tmp_path, database=False) as server:
                 assert server.address == f"127.0.0.1:{offered[1][0]}"
         assert len(offered) == 2
@@ -554,6 +554,11 @@ def test_a_server_is_entered_once() -> None:
         ({"directory": 3}, "directory=3"),
         ({"namespace": ""}, "namespace=''"),
         ({"namespace": None}, "namespace=None"),
+        ({"port": 0}, "port=0"),
+        ({"port": "7233"}, "port='7233'"),
+        ({"ui": True, "ui_port": 65536}, "ui_port=65536"),
+        ({"ui_port": 8233}, "ui_port=8233"),
+        ({"port": 7233, "ui": True, "ui_port": 7233}, "ui_port=7233"),
         ({"search_attributes": {"Customer": "String"}}, r"search_attributes\['Customer'\]='String'"),
         ({"search_attributes": {"not a name": "Int"}}, "search_attributes='not a name'"),
         ({"start_timeout": 30}, "start_timeout=30"),

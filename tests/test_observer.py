@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -22,6 +23,7 @@ import actors
 from actors import PID, Error, Node
 from actors.observer import observer
 from supervision import ChildSpec, Server, Supervisor, handle_call, start, start_server
+from temporal_bridge import TemporalBridge, TemporalClient, Worker
 from tests.bridging import outside
 from tests.eventually import eventually
 from tests.traced_entries import WORKER, till, traced
@@ -342,6 +344,22 @@ async def test_durable_processes_are_in_the_same_tree_and_link_to_temporals_page
         await node.send(durable, "close")
 
 
+async def test_durable_process_of_an_embedded_server_links_to_its_page_by_itself(tmp_path: Path) -> None:
+    worker = Worker(WORKER, task_queue="observed", entries=[traced])
+    client = TemporalClient(data_dir=tmp_path, ui=True)
+    async with (
+        Node("seen") as node,
+        observer(node) as url,
+        TemporalBridge(node, client, worker) as bridge,
+    ):
+        pid = await node.spawn(till)
+        found = await Page(url).process(pid)
+        assert bridge.server is not None
+        assert bridge.server.ui_address is not None
+        assert found["web"].startswith(f"{bridge.server.ui_address}/namespaces/default/workflows/{pid.id}/")
+        await node.send(pid, "close")
+
+
 async def test_of_very_many_processes_the_oldest_are_shown_and_the_number_of_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -440,7 +458,7 @@ async def test_something_else_than_a_node_is_refused() -> None:
 
 
 async def test_command_run_serves_the_page_and_tells_its_url() -> None:
-    command = [sys.executable, "-m", "actors.cli", "run", "tests.observed_program:main"]
+    command = [sys.executable, "-m", "everproc", "run", "tests.observed_program:main"]
     async with trio.open_nursery() as nursery:
         with trio.fail_after(60):
             process = await nursery.start(
@@ -464,7 +482,7 @@ async def test_command_run_serves_the_page_and_tells_its_url() -> None:
 
 
 def test_options_of_the_page_without_it_are_refused() -> None:
-    command = [sys.executable, "-m", "actors.cli", "run", "tests.observed_program:main", "--observe-actions"]
+    command = [sys.executable, "-m", "everproc", "run", "tests.observed_program:main", "--observe-actions"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 2
     assert "--observe" in ran.stderr

@@ -102,3 +102,18 @@ def test_a_plain_test_that_asks_for_a_node_is_told_to_be_async(tmp_path: Path) -
         check=False,
     )
     assert "make it an async function" in ended.stdout
+
+
+def test_a_pytest_run_that_does_not_use_the_plugin_does_not_import_temporalio(tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text(
+        "import sys\n\ndef test_plain():\n"
+        "    assert 'temporal_bridge._pytest_plugin' in sys.modules\n    assert 'temporalio' not in sys.modules\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr

@@ -6,6 +6,6 @@ package can do comes from there as a layer of the manifest (`actors.manifest`) o
 run, `_program.py` runs one.
 """
 
-from actors.cli._main import main
+from actors.cli._main import run
 
-__all__ = ["main"]
+__all__ = ["run"]

@@ -134,8 +134,3 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status if isinstance(status, int) else 0
-
-
-def main() -> None:
-    """The program `everproc`."""
-    sys.exit(run())

@@ -91,6 +91,8 @@ class Application:
         elif self._temporal_ui is not None and pid.host not in self._node.kernel.schedulers:
             run = description.details.get("run_id", "")
             shown["web"] = f"{self._temporal_ui}/namespaces/{pid.node}/workflows/{pid.id}/{run}"
+        elif "web" in description.details:
+            shown["web"] = description.details["web"]
         return JSONResponse(shown)
 
     # Acting

@@ -42,7 +42,8 @@ async def observer(
             proxy with TLS before one that is to be seen from elsewhere.
         port: 0 takes a free one.
         allow_actions: whether processes can be cancelled, terminated and sent messages from the page.
-        temporal_ui: the URL of Temporal's web UI, to which durable processes then link.
+        temporal_ui: the URL of Temporal's web UI, to which durable processes then link; needed only where the server is
+            not an embedded one with `ui=True`.
 
     Raises:
         Error: kind INVALID for a bad argument; UNAVAILABLE, when nobody can listen there.

@@ -1,0 +1,6 @@
+"""Runs the command, as `python -m everproc`."""
+
+from everproc import main
+
+if __name__ == "__main__":
+    main()
