@@ -32,7 +32,7 @@ class Cluster:
 
     Args:
         kernel: of the processes that ask.
-        registry: the process that keeps them.
+        send: brings a request to the process that keeps them, or is about to; False, when that does not run.
         start: starts it, if it does not run; called when a request finds it missing.
         incarnation: tells apart those that had the PIDs of this kernel one after another; empty where PIDs are not
             used twice.
@@ -41,12 +41,12 @@ class Cluster:
     def __init__(
         self,
         kernel: Kernel,
-        registry: PID,
+        send: Callable[[Message], Awaitable[bool]],
         start: Callable[[], Awaitable[Any]],
         incarnation: str = "",
     ) -> None:
         self._kernel = kernel
-        self._registry = registry
+        self._send = send
         self._start = start
         self._incarnation = incarnation
         self._held: set[PID] = set()
@@ -146,7 +146,7 @@ class Cluster:
         message = Message(topic, (self._incarnation, *values), process.pid, to)
         timer = process.scheduler.call_later(PATIENCE, lambda: answers.put(_silent()))
         try:
-            while not await self._kernel.transmit(self._registry, message):
+            while not await self._send(message):
                 await self._start()
             answer = await answers.receive()
             if isinstance(answer, Error):

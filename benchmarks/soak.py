@@ -20,6 +20,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -40,12 +41,15 @@ SERVER_KILLS = 2
 
 
 class Soak:
-    """The rounds, and the killing meanwhile. Everything is written to `directory`."""
+    """The rounds, and the killing meanwhile. Everything is written to `directory`.
 
-    def __init__(self, seed: int, processes: int, restarts: bool, directory: Path) -> None:
+    The server is away for some seconds whenever it is killed; None if it is not to be killed.
+    """
+
+    def __init__(self, seed: int, processes: int, away: float | None, directory: Path) -> None:
         self._seed = seed
         self._processes = processes
-        self._restarts = restarts
+        self._away = away
         self._directory = directory
         self._queue = f"soak-{uuid.uuid4()}"
         self.findings = Findings()
@@ -76,8 +80,9 @@ class Soak:
             async with programs.running(name) as dropped, trio.open_nursery() as nursery:
                 for worker in workers:
                     nursery.start_soon(self._restart, worker.name, worker.restart, number, WORKER_KILLS)
-                if self._restarts:
-                    nursery.start_soon(self._restart, "server", server.restart, number, SERVER_KILLS)
+                if self._away is not None:
+                    restart = partial(server.restart, self._away)
+                    nursery.start_soon(self._restart, "server", restart, number, SERVER_KILLS)
                 await Round(self.findings, self._seed, number, self._processes).run(node, name, dropped)
                 nursery.cancel_scope.cancel()
             number += 1
@@ -121,6 +126,9 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=100, help="that exchange at once (default: 100)")
     parser.add_argument("--keep-server", action="store_true", help="do not kill the server")
     parser.add_argument(
+        "--away", type=float, default=0, help="how many seconds a killed server is away (default: 0)"
+    )
+    parser.add_argument(
         "--logs",
         type=Path,
         metavar="DIRECTORY",
@@ -135,10 +143,13 @@ def main() -> int:
         return 0
     if not math.isfinite(parsed.seconds) or parsed.seconds <= 0:
         parser.error(f"--seconds {parsed.seconds}: expected more than 0")
+    if not math.isfinite(parsed.away) or parsed.away < 0:
+        parser.error(f"--away {parsed.away}: expected 0 or more")
     directory: Path = parsed.logs or Path(tempfile.mkdtemp(prefix="everproc-soak-"))
     directory.mkdir(parents=True, exist_ok=True)
     log_to(directory / "soak.log")
-    soaking = Soak(parsed.seed, parsed.processes, not parsed.keep_server, directory)
+    away: float | None = None if parsed.keep_server else parsed.away
+    soaking = Soak(parsed.seed, parsed.processes, away, directory)
     findings = soaking.findings
     try:
         trio.run(soaking.run, parsed.seconds)

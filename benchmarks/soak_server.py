@@ -35,10 +35,11 @@ class SoakServer:
         with trio.CancelScope(shield=True):
             await self._kill()
 
-    async def restart(self) -> None:
-        """SIGKILL it, and start another on its database."""
+    async def restart(self, away: float = 0.0) -> None:
+        """SIGKILL it, and start another on its database, so many seconds later."""
         with trio.CancelScope(shield=True):
             await self._kill()
+            await trio.sleep(away)
             await self._start()
 
     async def _start(self) -> None:

@@ -19,7 +19,7 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
 )
 
-from actors import CONFLICT, Cluster, Duration, Error, Kernel, Node, invalid
+from actors import CONFLICT, Cluster, Duration, Error, Kernel, Message, Node, invalid
 from temporal_bridge._activities import Activities
 from temporal_bridge._clients import Clients
 from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
@@ -34,6 +34,7 @@ from temporal_bridge._interceptors import HeaderInterceptor
 from temporal_bridge._nodes import NodesHost
 from temporal_bridge._outages import Outages
 from temporal_bridge._portal import Portal
+from temporal_bridge._rpc import through_trio
 from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._sdk_metrics import SDKMetrics
 from temporal_bridge._serving import Serving
@@ -48,6 +49,9 @@ log = logging.getLogger("everproc.bridge")
 
 _THROTTLE = timedelta(seconds=1)
 """At most one heartbeat in that time is told to the server. Its answer is how a cancellation comes."""
+
+_ASKED = 10.0
+"""Seconds for which a request to the registry waits for a server that is away. It has an answer, or an error, soon."""
 
 
 class TemporalBridge:
@@ -221,8 +225,15 @@ class TemporalBridge:
         kernel.routes[DURABLE] = host
         kernel.elsewhere = nodes
         kernel.gauges["outbox_messages"] = lambda: host.waiting() + nodes.waiting()
-        start = host.spawner(REGISTRY)
-        kernel.cluster = Cluster(kernel, registry_of(self.namespace), lambda: start(start_registry()))
+        start, registry = host.spawner(REGISTRY), registry_of(self.namespace)
+
+        async def ask(message: Message) -> bool:
+            with trio.move_on_after(_ASKED):
+                return await kernel.transmit(registry, message)
+            return True  # it waits for the server; who asks does not for so long
+
+        send = partial(through_trio, ask)
+        kernel.cluster = Cluster(kernel, send, lambda: start(start_registry()))
         for worker in self._workers:
             kernel.spawners[worker.id] = host.spawner(worker.task_queue)
 

@@ -36,6 +36,7 @@ from temporal_bridge._cancel_text import CancelRequest, cancel_text
 from temporal_bridge._clients import Clients
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
+from temporal_bridge._outages import while_away
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about, through_trio
@@ -85,7 +86,7 @@ class TemporalHost:
         self.starting = Starting(kernel, clients, portal)
         self.watches = Watches(clients, portal, nursery)
         self._calls = UpdateCalls(kernel, clients, portal, nursery, self.watches, self._flush, self._post)
-        self.closed = False
+        self._closing = self.closed = False
         self.serve: Callable[[str], Awaitable[None]] | None = None
         """Lets the processes of a namespace reach this node; that of the bridge always can."""
         self._served = {clients.own.namespace}
@@ -189,10 +190,13 @@ class TemporalHost:
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         signal = wire.signal_of(items, mark)
         self._kernel.counters.update(batches=1, batched_messages=len(items))
-        client = self._clients.of(target.node)
-        taken = await ask_about(
-            self._portal, f"sending {signal.name!r} to {target}", send_signal, client, target.id, signal
-        )
+        client, request_id = self._clients.of(target.node), str(uuid.uuid4())
+
+        def send() -> Awaitable[bool]:
+            what = f"sending {signal.name!r} to {target}"
+            return ask_about(self._portal, what, send_signal, client, target.id, signal, request_id)
+
+        taken = await while_away(send, lambda: self._closing)
         if taken:
             await self._met(target.node)
         return taken
@@ -354,6 +358,7 @@ class TemporalHost:
 
     async def close(self) -> None:
         """Let what was sent go out, and tell the watchers that there is no connection any more."""
+        self._closing = True
         for outbox in list(self._outboxes.values()):
             await outbox.drain()
         self.closed = True

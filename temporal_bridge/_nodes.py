@@ -29,7 +29,7 @@ from actors import (
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
 from temporal_bridge._feed import RETRY
-from temporal_bridge._outages import Outages, is_away
+from temporal_bridge._outages import Outages, while_away
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._peers import Peers
 from temporal_bridge._portal import Portal
@@ -41,9 +41,6 @@ _PICKED_UP = timedelta(seconds=30)
 """How long something may wait in the queue of a node. One that is gone is known before, by its lease."""
 
 _DELIVERED = timedelta(seconds=30)
-
-_AWAY = 60.0
-"""Seconds after which a delivery that the server was away for fails."""
 
 log = logging.getLogger("everproc.bridge")
 
@@ -77,7 +74,7 @@ class NodesHost:
         self._watched: dict[MonitorRef, int] = {}
         self._links: dict[tuple[PID, PID], None] = {}
         self._closing = self._closed = False
-        self._peers = Peers(nursery, self._execute, self._lost, outages)
+        self._peers = Peers(kernel.name, nursery, self._execute, self._lost, outages)
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
@@ -140,25 +137,21 @@ class NodesHost:
 
     async def _insist_on(self, node: str, batch: list[Any]) -> list[bool] | None:
         """Deliver, and once more when that took too long: the node knows what it has had. Cancelled when it is gone."""
-        ends = trio.current_time() + _AWAY
+
+        def deliver() -> Awaitable[Any]:
+            return self._run(
+                f"sending to node {node}",
+                wire.DELIVER,
+                batch,
+                node,
+                start_to_close_timeout=_DELIVERED,
+                schedule_to_close_timeout=_DELIVERED * 2,
+            )
+
         while True:
-            try:
-                delivered: list[bool] | None = await self._run(
-                    f"sending to node {node}",
-                    wire.DELIVER,
-                    batch,
-                    node,
-                    start_to_close_timeout=_DELIVERED,
-                    schedule_to_close_timeout=_DELIVERED * 2,
-                )
-            except Error as error:
-                if not is_away(error) or self._closing or trio.current_time() > ends:
-                    raise
-                log.info("%s; trying again", error)
-                await trio.sleep(RETRY)
-            else:
-                if delivered is not None or self._closing:
-                    return delivered
+            delivered: list[bool] | None = await while_away(deliver, lambda: self._closing)
+            if delivered is not None or self._closing:
+                return delivered
 
     async def is_dead(self, node: str, ago: float) -> bool:
         """As `Peers.is_dead`, for a durable process that saw the node there so many seconds ago."""

@@ -6,10 +6,11 @@ question asked every so often would miss a server that is back at once, and yet 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import trio
 from temporalio.api.enums.v1 import TaskQueueType
@@ -23,7 +24,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import Error
+from temporal_bridge._feed import RETRY
 from temporal_bridge._portal import Portal
+
+T = TypeVar("T")
+
+log = logging.getLogger("everproc.bridge")
 
 _OPEN: Final = timedelta(seconds=20)
 _ANSWERS: Final = timedelta(seconds=2)
@@ -39,9 +45,30 @@ _AWAY: Final = (
 """What an RPC fails with when the server is not there, and not because it refuses."""
 
 
+PATIENCE: Final = 120.0
+"""Seconds for which a message waits for a server that is away; then its sender is told."""
+
+
 def is_away(error: Error) -> bool:
     """Whether something failed because the server was not there; whether it was done all the same nobody knows."""
     return error.details.get("status") in {status.name for status in _AWAY}
+
+
+async def while_away(deliver: Callable[[], Awaitable[T]], closing: Callable[[], bool]) -> T:
+    """What it gives; it is tried again while the server is away, for a time, and not when we are closing.
+
+    Raises:
+        Error: what it fails with otherwise, or in the end.
+    """
+    ends = trio.current_time() + PATIENCE
+    while True:
+        try:
+            return await deliver()
+        except Error as error:
+            if not is_away(error) or closing() or trio.current_time() > ends:
+                raise
+            log.info("%s; trying again", error)
+        await trio.sleep(RETRY)
 
 
 class Outages:

@@ -1,14 +1,15 @@
 """Which other nodes are alive: each that we have to do with holds a lease for us, and the server counts its heartbeats.
 
 A node that misses its heartbeats, or does not take a lease up, is asked whether it is there. It is gone when it leaves
-that question where it is, although the server has answered us all the while, and it has had the time to come back to
-the server after that was away the last time. That may be wrong all the same: of a node that has lost its own way to
-the server, or a machine that slept. So a node that is gone has a delivery wait in its queue for a while, and is there
-again if it takes that.
+that question where it is, although the server has answered us all the while and brought us, in half the time, the same
+question that we asked ourselves, and it has had the time to come back to the server after that was away the last time.
+That may be wrong all the same: of a node that has lost its own way to the server, or a machine that slept. So a node
+that is gone has a delivery wait in its queue for a while, and is there again if it takes that.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,9 @@ ALIVE: Final = timedelta(seconds=5)
 TAKEN_UP: Final = timedelta(seconds=4)
 """How long the question whether it is there waits for a node. One that is takes milliseconds."""
 
+BROUGHT: Final = TAKEN_UP / 2
+"""How long the same question may wait for ourselves. When it does longer, the server is too slow to tell by."""
+
 RECOVERY: Final = 15.0
 """Seconds after which every node that lives has come back to a server that was away: Temporal's workers wait up to
 twelve before they try once more."""
@@ -49,12 +53,29 @@ Execute = Callable[..., Awaitable[Any]]
 """Runs an activity of a node, by name, arguments and node; raises what the server reports of it."""
 
 
+class _Fared(enum.Enum):
+    """How the question whether a node is there fared."""
+
+    ANSWERED = enum.auto()
+    LEFT = enum.auto()
+    """The node has not taken it up in time."""
+    GIVEN_BACK = enum.auto()
+    """The node has, and its bridge closes."""
+    UNCERTAIN = enum.auto()
+
+
 class Peers:
-    """The nodes that one node has to do with. `lost` is called with each that is gone, once until it returns."""
+    """The nodes that one node, `me`, has to do with. `lost` is called with each that is gone, once until it returns."""
 
     def __init__(
-        self, nursery: trio.Nursery, execute: Execute, lost: Callable[[str], None], outages: Outages
+        self,
+        me: str,
+        nursery: trio.Nursery,
+        execute: Execute,
+        lost: Callable[[str], None],
+        outages: Outages,
     ) -> None:
+        self._me = me
         self._nursery = nursery
         self._execute = execute
         self._lost = lost
@@ -107,26 +128,43 @@ class Peers:
     async def _is_silent(self, node: str, seen: float) -> bool:
         while True:
             began = trio.current_time()
-            try:
-                await self._execute(
-                    wire.LEASE,
-                    [node, 0],
-                    node,
-                    schedule_to_start_timeout=TAKEN_UP,
-                    start_to_close_timeout=ALIVE,
-                    retry_policy=_ONCE,
-                )
-            except ActivityFailureError as failure:
-                cause = failure.__cause__
-                if not isinstance(cause, TimeoutError):
-                    return True  # its bridge closes
-                if cause.type is TimeoutType.SCHEDULE_TO_START and await self._counts(node, began, seen):
+            fared: dict[str, _Fared] = {}
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._ask, self._me, BROUGHT, fared)
+                nursery.start_soon(self._ask, node, TAKEN_UP, fared)
+            match fared[node]:
+                case _Fared.ANSWERED:
+                    return False
+                case _Fared.GIVEN_BACK:
                     return True
-            except Error as error:
-                log.info("asking whether node %s is alive: %s; trying again", node, error)
-                await trio.sleep(RETRY)
-            else:
-                return False
+                case _Fared.LEFT:
+                    brought = fared[self._me] is _Fared.ANSWERED
+                    if brought and await self._counts(node, began, seen):
+                        return True
+                case _Fared.UNCERTAIN:
+                    await trio.sleep(RETRY)
+
+    async def _ask(self, node: str, within: timedelta, fared: dict[str, _Fared]) -> None:
+        """Ask a node whether it is there, and note how that fared."""
+        fared[node] = _Fared.UNCERTAIN
+        try:
+            await self._execute(
+                wire.LEASE,
+                [node, 0],
+                node,
+                schedule_to_start_timeout=within,
+                start_to_close_timeout=ALIVE,
+                retry_policy=_ONCE,
+            )
+            fared[node] = _Fared.ANSWERED
+        except ActivityFailureError as failure:
+            cause = failure.__cause__
+            if not isinstance(cause, TimeoutError):
+                fared[node] = _Fared.GIVEN_BACK
+            elif cause.type is TimeoutType.SCHEDULE_TO_START:
+                fared[node] = _Fared.LEFT
+        except Error as error:
+            log.info("asking whether node %s is alive: %s; trying again", node, error)
 
     async def _counts(self, node: str, began: float, seen: float) -> bool:
         """Whether silence since `began` is a sign of death: the server was there, and the node had come back to it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -21,8 +20,8 @@ _PAUSES: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 _TOO_MANY: Final = "limit for signal events"
 
 
-async def send_signal(client: Client, workflow_id: str, signal: Signal) -> None:
-    """Signal a workflow.
+async def send_signal(client: Client, workflow_id: str, signal: Signal, request_id: str) -> None:
+    """Signal a workflow. The server takes a request once, however often it is asked.
 
     A run that closes although it has been signalled, as one does that continues as new, turns signals away until it has
     closed: with RESOURCE_EXHAUSTED, for which Temporal's client waits a second. The new run is there in milliseconds,
@@ -38,7 +37,7 @@ async def send_signal(client: Client, workflow_id: str, signal: Signal) -> None:
         workflow_execution=WorkflowExecution(workflow_id=workflow_id),
         signal_name=signal.name,
         identity=client.identity,
-        request_id=str(uuid.uuid4()),  # the server takes it once, however often it is asked
+        request_id=request_id,
     )
     if signal.args:
         request.input.payloads.extend(await client.data_converter.with_context(context).encode(signal.args))

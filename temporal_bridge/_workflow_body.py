@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
 from temporalio import workflow
@@ -80,7 +81,7 @@ class DurableProcess:
         self._kernel.functions = self._host.functions
         self._kernel.cluster = Cluster(
             self._kernel,
-            registry_of(info.namespace),
+            partial(self._kernel.transmit, registry_of(info.namespace)),
             lambda: self._host.children.spawn(REGISTRY, start_registry()),
             info.first_execution_run_id,
         )

@@ -22,7 +22,7 @@ from temporalio.converter import PayloadCodec
 
 import actors
 from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
-from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
+from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker, _outages
 from temporal_bridge._connection import connect
 from temporal_bridge._embedded import DYNAMIC_CONFIG
 from temporal_bridge._outages import Outages
@@ -137,6 +137,35 @@ async def test_killed_and_restarted_server_loses_no_process_message_watch_or_cal
         {"hello": "again"},
         [1],
     ]
+
+
+async def test_message_waits_for_a_server_that_is_away_for_longer_than_temporal_asks_and_comes_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(monkeypatch)
+
+    async def body(server: Server) -> tuple[list[bool], Any]:
+        pid = await actors.spawn_monitored(collect, 3)
+        sent = [await actors.send(pid, "n", 0)]
+        await server.kill()
+
+        async def send() -> None:
+            sent.extend([await actors.send(pid, "n", number) for number in (1, 2)])
+
+        requests.counts.clear()
+        actors.start_soon(send)
+        # The second of them is the one that Temporal's client repeats for ten seconds.
+        await requests.made("signal_workflow_execution", 3)
+        await server.start()
+        return sent, (await next_exit()).result.value
+
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with outside(server.address, app, patience=60) as here:
+            sent, messages = await here.node.execute(body, server, on="trio")
+    assert sent == [True] * 3
+    assert [payload for _, payload, _ in messages] == [0, 1, 2]
 
 
 async def test_absence_of_the_server_is_noticed_at_once_however_short(
@@ -342,7 +371,10 @@ async def test_json_converter_writes_what_people_can_read(temporal_address: str)
         }
 
 
-async def test_unreachable_server_is_an_error_for_who_sends_and_not_for_the_node(tmp_path: Path) -> None:
+async def test_unreachable_server_is_an_error_for_who_sends_and_not_for_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_outages, "PATIENCE", 0.0)
     async with own_server(tmp_path) as server:
         with trio.fail_after(20):
             await answering(server)

@@ -5,6 +5,7 @@ Between programs, and with durable processes: `test_bridge_cluster.py`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ async def with_cluster() -> PID:
     async def start() -> None:
         raise AssertionError("it runs")
 
-    kernel.cluster = Cluster(kernel, pid, start)
+    kernel.cluster = Cluster(kernel, partial(kernel.transmit, pid), start)
     return pid
 
 
@@ -165,7 +166,7 @@ async def test_a_later_process_with_the_same_pid_has_names_of_its_own() -> None:
 
     async def start() -> None: ...
 
-    kernel.cluster = Cluster(kernel, keeper, start, incarnation="later")
+    kernel.cluster = Cluster(kernel, partial(kernel.transmit, keeper), start, incarnation="later")
     await actors.names.register("mine", CLUSTER)
     assert await actors.names.lookup("mine", CLUSTER) == actors.self_pid()
     with pytest.raises(actors.Error, match="not registered"):
@@ -272,7 +273,7 @@ async def test_registry_that_does_not_answer_is_unavailable() -> None:
 
     async def start() -> None: ...
 
-    kernel.cluster = Cluster(kernel, await actors.spawn(forever), start)
+    kernel.cluster = Cluster(kernel, partial(kernel.transmit, await actors.spawn(forever)), start)
     with pytest.raises(actors.Error, match="out of reach: its registry did not answer within 20 s") as caught:
         await actors.names.register("x", CLUSTER)
     assert caught.value.kind == actors.UNAVAILABLE

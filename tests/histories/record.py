@@ -13,6 +13,7 @@ import gzip
 import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,6 +36,9 @@ from temporal_bridge._embedded import DYNAMIC_CONFIG
 from tests.bridging import Outside, outside
 from tests.call_entries import WORKER as CALLS
 from tests.call_entries import adder, calls
+from tests.cluster_entries import WORKER as CLUSTER
+from tests.cluster_entries import cluster, frees, holder
+from tests.other_program import OtherProgram, other_program
 from tests.server_entries import WORKER as SERVERS
 from tests.server_entries import Counter, Door, servers
 from tests.workflow_entries import (
@@ -55,6 +59,7 @@ from tests.workflow_entries import (
     monitors,
     parent_of,
     polite,
+    send_to,
     send_to_self,
     sleeps,
     spawns,
@@ -175,6 +180,9 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "cancelled-three-times": lambda: _cancelled(3, counts_cancels, False, []),
     "upgrade-carries-all": lambda: _upgrading(),
     "upgrade-hands-a-call-on": lambda: _asking(answers_later, False),
+    "cluster-names-over-an-upgrade": lambda: _with_messages(holder, ["name-1", 1], ("turn",), ("end",)),
+    "cluster-name-of-a-dead-process": lambda: _freeing("name-2"),
+    "cluster-registry": lambda: _registry(),
     "example-saga": lambda: _run(trip, {"id": 1}),
     "example-saga-undone": lambda: _run(trip, {"id": 2, "fails_at": "car"}),
     "example-http-order": lambda: _with_messages(http_order, [{"id": "1"}], ("pay",)),
@@ -183,7 +191,15 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "example-order-undone": lambda: _ordering({**ORDER, "total": Decimal(20), "shipping_address": NOWHERE}),
 }
 
+OTHER_PROGRAM: dict[str, Callable[[OtherProgram], Awaitable[PID]]] = {
+    "monitor-of-a-dead-node": lambda other: _killed_while(monitors, other),
+    "link-to-a-dead-node": lambda other: _killed_while(links, other, True),
+    "message-to-a-dead-node": lambda other: _to_the_dead(send_to, other),
+}
+"""Those that need another program, which they kill."""
+
 WORKERS = (
+    Worker(CLUSTER, task_queue="cluster", entries=[cluster]),
     Worker("saga:worker", task_queue="saga", entries=[saga]),
     Worker("http_orders:worker", task_queue="http_orders", entries=[http_orders]),
     Worker("app:worker", task_queue="orders", entries=[orders]),
@@ -209,6 +225,29 @@ async def _upgrading() -> PID:
     await actors.terminate(other)
     await actors.events().receive()
     return pid
+
+
+async def _freeing(name: str) -> PID:
+    await actors.call(await actors.spawn(holder, name), "ask", "has it")
+    return await _run(frees, name)
+
+
+async def _registry() -> PID:
+    """The one that all recordings before have used."""
+    return PID("default", "temporal", "everproc-cluster")
+
+
+async def _killed_while(target: Callable[..., Awaitable[Any]], other: OtherProgram, *args: Any) -> PID:
+    pid = await actors.spawn_monitored(target, other.pids[0], *args)
+    await actors.sleep("2s")
+    await other.kill()
+    await actors.events().receive()
+    return pid
+
+
+async def _to_the_dead(target: Callable[..., Awaitable[Any]], other: OtherProgram) -> PID:
+    await other.kill()
+    return await _run(target, other.pids[0])
 
 
 async def _asking(target: Callable[..., Awaitable[Any]], *args: Any) -> PID:
@@ -295,6 +334,11 @@ async def _main(again: bool) -> None:
             if again or not (HERE / f"{name}.json.gz").exists():
                 with trio.fail_after(60):
                     await _record(here, name, body)
+        for name, killing in OTHER_PROGRAM.items():
+            if again or not (HERE / f"{name}.json.gz").exists():
+                with trio.fail_after(60):
+                    async with other_program(server.address) as other:
+                        await _record(here, name, partial(killing, other))
 
 
 async def _main_hasty(again: bool) -> None:
