@@ -37,7 +37,7 @@ log = logging.getLogger("everproc.soak")
 
 WORKER_KILLS = 3
 SERVER_KILLS = 2
-"""In a round, of each."""
+"""In a round, of each; as many for each fifty processes, with which it takes longer."""
 
 
 class Soak:
@@ -74,15 +74,17 @@ class Soak:
     async def _rounds(
         self, node: Node, server: SoakServer, programs: Programs, workers: Sequence[Program], ends: float
     ) -> None:
-        number = 0
+        number, times = 0, max(1, self._processes // 50)
         while not number or (trio.current_time() < ends and not self.findings.violations):
             name = f"dropped-{number}-{uuid.uuid4().hex[:8]}"
             async with programs.running(name) as dropped, trio.open_nursery() as nursery:
                 for worker in workers:
-                    nursery.start_soon(self._restart, worker.name, worker.restart, number, WORKER_KILLS)
+                    nursery.start_soon(
+                        self._restart, worker.name, worker.restart, number, times * WORKER_KILLS
+                    )
                 if self._away is not None:
                     restart = partial(server.restart, self._away)
-                    nursery.start_soon(self._restart, "server", restart, number, SERVER_KILLS)
+                    nursery.start_soon(self._restart, "server", restart, number, times * SERVER_KILLS)
                 await Round(self.findings, self._seed, number, self._processes).run(node, name, dropped)
                 nursery.cancel_scope.cancel()
             number += 1

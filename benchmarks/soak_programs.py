@@ -34,7 +34,7 @@ async def serve(address: str, queue: str, name: str) -> None:
     async with Node(name) as node, AsyncExitStack() as stack:
         runs = name.startswith("worker")
         worker = Worker(
-            WORKER, task_queue=queue, entries=[soak], max_cached_workflows=50, run=runs, options=OPTIONS
+            WORKER, task_queue=queue, entries=[soak], max_cached_workflows=100, run=runs, options=OPTIONS
         )
         while True:
             try:
