@@ -142,8 +142,8 @@ async def keeper(name: str) -> None:
             await actors.reply(message, [await actors.spawn(sits, each) for each in message.payload])
 
 
-async def in_cluster(ask: Callable[[], Awaitable[T]]) -> T:
-    """What the registry answers; it is asked again while it is out of reach, which it is while the server is away."""
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """What it gives; it is asked again while it is out of reach, as it may be while the server is away."""
     while True:
         try:
             return await ask()
@@ -156,14 +156,14 @@ async def in_cluster(ask: Callable[[], Awaitable[T]]) -> T:
 
 async def register(name: str) -> None:
     """Take a name of the cluster."""
-    await in_cluster(partial(actors.names.register, name, scope="cluster"))
+    await patiently(partial(actors.names.register, name, scope="cluster"))
 
 
 async def found(name: str) -> PID:
     """Who has a name of the cluster, which it may be about to take."""
     while True:
         try:
-            return await in_cluster(partial(actors.names.lookup, name, scope="cluster"))
+            return await patiently(partial(actors.names.lookup, name, scope="cluster"))
         except Error as error:
             if error.kind != actors.NOT_FOUND:
                 raise

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import trio
 
@@ -17,7 +19,7 @@ from benchmarks.soak_processes import (
     durable,
     exchange,
     found,
-    in_cluster,
+    patiently,
     register,
     upgrading,
     watches,
@@ -74,8 +76,12 @@ class Round:
         watchers: dict[PID, str] = {}
         for pid in pids:
             for on in (WORKER, "trio"):
-                spawning = actors.spawner(options=OPTIONS) if on == WORKER else actors.spawner()
-                watcher = await spawning.spawn_monitored(watches, pid, actors.self_pid(), on=on)
+                me = actors.self_pid()
+                if on == WORKER:
+                    watcher = await _spawned(watches, pid, me)
+                    await patiently(partial(actors.monitor, watcher))
+                else:
+                    watcher = await actors.spawn_monitored(watches, pid, me, on=on)
                 watchers[watcher] = on
                 findings.pending[watcher] = f"watcher of {pid}"
                 findings.step("drop", f"{watcher} on {on} to monitor {pid}")
@@ -107,12 +113,11 @@ class Round:
         names = [f"{kind}{number}" for kind in "dlab" for number in range(self._per_kind)]
         turning = [f"u{number}" for number in range(max(1, self._per_kind // 8))]
         peers, senders = self._acquainted(names, turning)
-        spawner = actors.spawner(options=OPTIONS)
         pids: dict[str, PID] = {}
         for name in names:
             if name[0] == "d":
                 findings.step("exchange", f"durable {name} to be spawned")
-                pids[name] = await spawner.spawn(durable, name, COUNT, senders[name], PAUSE)
+                pids[name] = await _spawned(durable, name, COUNT, senders[name], PAUSE)
             elif name[0] == "l":
                 pids[name] = await actors.spawn(exchange, name, COUNT, senders[name], PAUSE, on="trio")
         for kind in "ab":
@@ -124,19 +129,19 @@ class Round:
             pids.update(zip(those, await actors.call(keeper, "exchange", asked, timeout=LONG), strict=True))
         for name in turning:
             findings.step("exchange", f"durable {name} to be spawned")
-            pids[name] = await spawner.spawn(upgrading, name, COUNT, senders[name])
+            pids[name] = await _spawned(upgrading, name, COUNT, senders[name])
         expected = {pid: ("normal", name) for name, pid in pids.items()}
         ending: dict[PID, tuple[str, str]] = {}
         for reason in ("normal", "error"):
             for _ in range(2):
                 findings.step("exchange", "a durable process to be spawned that is about to end")
-                ending[await spawner.spawn(dies, reason)] = (reason, reason)
+                ending[await _spawned(dies, reason)] = (reason, reason)
         expected |= ending
         findings.pending.update({pid: name for pid, (_, name) in expected.items()})
         for pid, (_, name) in expected.items():
             for _ in range(2):
                 findings.step("exchange", f"the monitor of {name} {pid}")
-                await actors.monitor(pid)
+                await patiently(partial(actors.monitor, pid))
         for name in names:
             findings.step("exchange", f"{name} {pids[name]} to be told its peers")
             await actors.send(pids[name], "peers", [pids[other] for other in peers[name]])
@@ -179,6 +184,7 @@ class Round:
             wrong = event.reason != reason or (reason == "normal" and event.result.value != value)
             if wrong and exits[event.pid] == 1:
                 findings.violation(f"{value} {event.pid} ended with reason={event.reason}: {event.result}")
+                return  # others will follow that waited for it
             if exits[event.pid] > 2:
                 findings.violation(f"a monitor of {value} fired twice: {event}")
             elif exits[event.pid] == 2:
@@ -186,6 +192,12 @@ class Round:
         late = await actors.select(actors.events(), actors.after("500ms"))
         if isinstance(late.value, Exit):
             findings.violation(f"a monitor fired twice: {late.value}")
+
+
+async def _spawned(target: Callable[..., Awaitable[Any]], *args: Any) -> PID:
+    """A durable process; by its name it is started once, however often that is asked."""
+    spawner = actors.spawner(name=f"{target.__name__}-{actors.uuid4()}", options=OPTIONS)
+    return await patiently(partial(spawner.spawn, target, *args))
 
 
 async def _taken(name: str) -> None:
@@ -197,6 +209,6 @@ async def _taken(name: str) -> None:
             if error.kind != actors.ALREADY_EXISTS:
                 raise
         else:
-            await in_cluster(partial(actors.names.unregister, name, scope="cluster"))
+            await patiently(partial(actors.names.unregister, name, scope="cluster"))
             return
         await actors.sleep("500ms")

@@ -1,8 +1,9 @@
 """Which other nodes are alive: each that we have to do with holds a lease for us, and the server counts its heartbeats.
 
 A node that misses its heartbeats, or does not take a lease up, is asked whether it is there. It is gone when it leaves
-that question where it is, although the server has answered us all the while and brought us, in half the time, the same
-question that we asked ourselves, and it has had the time to come back to the server after that was away the last time.
+that question where it is, three times, although the server has answered us all the while and brought us, each time and
+sooner, the same question to ourselves, and it has had the time to come back to the server after that was away the last
+time.
 That may be wrong all the same: of a node that has lost its own way to the server, or a machine that slept. So a node
 that is gone has a delivery wait in its queue for a while, and is there again if it takes that.
 """
@@ -37,6 +38,10 @@ TAKEN_UP: Final = timedelta(seconds=4)
 
 BROUGHT: Final = TAKEN_UP / 2
 """How long the same question may wait for ourselves. When it does longer, the server is too slow to tell by."""
+
+TIMES: Final = 3
+APART: Final = 1.0
+"""How often it is asked, and seconds between: of a server that has too much to do, single tasks are late for long."""
 
 RECOVERY: Final = 15.0
 """Seconds after which every node that lives has come back to a server that was away: Temporal's workers wait up to
@@ -128,25 +133,42 @@ class Peers:
     async def _is_silent(self, node: str, seen: float) -> bool:
         while True:
             began = trio.current_time()
-            fared: dict[str, _Fared] = {}
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._ask, self._me, BROUGHT, fared)
-                nursery.start_soon(self._ask, node, TAKEN_UP, fared)
-            match fared[node]:
+            match await self._asked(node):
                 case _Fared.ANSWERED:
                     return False
                 case _Fared.GIVEN_BACK:
                     return True
                 case _Fared.LEFT:
-                    brought = fared[self._me] is _Fared.ANSWERED
-                    if brought and await self._counts(node, began, seen):
+                    if await self._counts(node, began, seen):
                         return True
                 case _Fared.UNCERTAIN:
                     await trio.sleep(RETRY)
 
-    async def _ask(self, node: str, within: timedelta, fared: dict[str, _Fared]) -> None:
-        """Ask a node whether it is there, and note how that fared."""
-        fared[node] = _Fared.UNCERTAIN
+    async def _asked(self, node: str) -> _Fared:
+        """Ask a node a few times, and ourselves: it has left that only if the server has brought us each of our own."""
+        there: list[_Fared] = []
+        here: list[_Fared] = []
+
+        async def ask() -> None:
+            there.append(await self._ask(node, TAKEN_UP))
+            if there[-1] is not _Fared.LEFT:
+                nursery.cancel_scope.cancel()
+
+        async def ask_ourselves() -> None:
+            here.append(await self._ask(self._me, BROUGHT))
+
+        async with trio.open_nursery() as nursery:
+            for turn in range(TIMES):
+                if turn:
+                    await trio.sleep(APART)
+                nursery.start_soon(ask)
+                nursery.start_soon(ask_ourselves)
+        if there[-1] is _Fared.LEFT and here.count(_Fared.ANSWERED) < TIMES:
+            return _Fared.UNCERTAIN
+        return there[-1]
+
+    async def _ask(self, node: str, within: timedelta) -> _Fared:
+        """Ask a node whether it is there."""
         try:
             await self._execute(
                 wire.LEASE,
@@ -156,15 +178,15 @@ class Peers:
                 start_to_close_timeout=ALIVE,
                 retry_policy=_ONCE,
             )
-            fared[node] = _Fared.ANSWERED
+            return _Fared.ANSWERED
         except ActivityFailureError as failure:
             cause = failure.__cause__
             if not isinstance(cause, TimeoutError):
-                fared[node] = _Fared.GIVEN_BACK
-            elif cause.type is TimeoutType.SCHEDULE_TO_START:
-                fared[node] = _Fared.LEFT
+                return _Fared.GIVEN_BACK
+            return _Fared.LEFT if cause.type is TimeoutType.SCHEDULE_TO_START else _Fared.UNCERTAIN
         except Error as error:
             log.info("asking whether node %s is alive: %s; trying again", node, error)
+            return _Fared.UNCERTAIN
 
     async def _counts(self, node: str, began: float, seen: float) -> bool:
         """Whether silence since `began` is a sign of death: the server was there, and the node had come back to it."""

@@ -73,6 +73,14 @@ async def test_node_is_not_dead_because_the_server_is_slow(
     assert not await is_dead(server)
 
 
+async def test_node_is_not_dead_because_single_questions_get_stuck_in_the_server(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    # Of each two, which are asked at a time, that to ourselves is brought, and that to the other node is stuck; twice.
+    delays = iter([0.01, 60.0, 0.01, 60.0])
+    assert not await is_dead(Server(lambda: next(delays, 0.01), alive={ME, OTHER}))
+
+
 async def test_node_that_died_while_the_server_was_slow_is_dead_when_it_is_no_more(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
