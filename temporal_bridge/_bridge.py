@@ -37,6 +37,7 @@ from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import through_trio
 from temporal_bridge._sandbox import workflow_runner
 from temporal_bridge._sdk_metrics import SDKMetrics
+from temporal_bridge._search_attributes import LendRefused
 from temporal_bridge._serving import Serving
 from temporal_bridge._temporal_client import TemporalClient
 from temporal_bridge._tracing import tracing_interceptors
@@ -304,7 +305,7 @@ async def _worker(
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
         workflow_runner=workflow_runner(worker.sandbox),
-        interceptors=[EndUnsupported(client)],
+        interceptors=[EndUnsupported(client), LendRefused(client)],
         **settings,
     )
 

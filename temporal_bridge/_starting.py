@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import trio
 from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -22,10 +19,8 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._options import StartOptions, already_running, was_used, workflow_id_of
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
+from temporal_bridge._search_attributes import Pairs, check_refused, kinds_of, refused_attributes
 from temporal_bridge._wire import DURABLE, Item, Mark
-
-_ALSO = {"KEYWORD": ("TEXT",), "INT": ("DOUBLE",), "DATETIME": ("KEYWORD", "TEXT")}
-"""Of what other types search attributes may be to take a value of each type."""
 
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
@@ -128,7 +123,14 @@ class Starting:
             )
             return handle.first_execution_run_id or handle.result_run_id or ""
 
-        return await ask(self._portal, f"starting {start.entry.id} as {start.pid}", ask_server)
+        try:
+            return await ask(self._portal, f"starting {start.entry.id} as {start.pid}", ask_server)
+        except Error as error:
+            pairs: Pairs = list(start.options.search_attributes or ())
+            if error.kind == INVALID and pairs:
+                refused = await self.refused_attributes(start.pid.node, kinds_of(pairs))
+                check_refused(start.pid.node, pairs, refused, "temporal.workflow.search_attributes")
+            raise
 
     async def _conflict(self, pid: PID, options: StartOptions) -> Error:
         """Why the server did not start a workflow: one of that id runs, or one has run."""
@@ -144,23 +146,15 @@ class Starting:
         return found.status is WorkflowExecutionStatus.RUNNING
 
     async def refused_attributes(self, namespace: str, given: dict[str, str]) -> dict[str, str]:
-        """Of search attributes and their types, those that the namespace does not have, and what it has instead."""
-
-        async def known() -> Mapping[str, Any]:
-            service = self._clients.own.operator_service
-            found = await service.list_search_attributes(ListSearchAttributesRequest(namespace=namespace))
-            return found.custom_attributes
-
-        types = await ask(self._portal, "asking for search attributes", known)
-        here = {
-            name: IndexedValueType.Name(kind).removeprefix("INDEXED_VALUE_TYPE_")
-            for name, kind in types.items()
-        }
-        return {
-            name: here.get(name, "")
-            for name, kind in given.items()
-            if here.get(name) not in (kind, *_ALSO.get(kind, ()))
-        }
+        """As the function of that name, from trio."""
+        return await ask(
+            self._portal,
+            "asking for search attributes",
+            refused_attributes,
+            self._clients.own,
+            namespace,
+            given,
+        )
 
 
 def _check_durable(request: SpawnRequest) -> None:

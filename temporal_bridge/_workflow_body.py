@@ -38,6 +38,7 @@ from temporal_bridge._determinism_lint import check_source
 from temporal_bridge._failures import to_failure
 from temporal_bridge._open_calls import OpenCalls
 from temporal_bridge._receive import receive
+from temporal_bridge._search_attributes import AttributeChecks
 from temporal_bridge._tracing import workflow_tracing
 from temporal_bridge._unsupported import END
 from temporal_bridge._wire import DURABLE, Item, Seen, Unanswered
@@ -106,6 +107,8 @@ class DurableProcess:
         self._process.watchers = {MonitorRef(self._pid, 0): self._exited}
         self._kernel.table[self._pid.id] = self._process
         self._cancels = WorkflowCancels(carried.get("cancels"))
+        self.attributes = AttributeChecks()
+        """What sets search attributes has them checked here."""
         self._signals = 0
         self._view: Callable[[], Any] | None = None
         self._kernel.long_life = self

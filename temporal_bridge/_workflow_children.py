@@ -7,8 +7,6 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import (
-    SearchAttributeIndexedValueType,
-    SearchAttributePair,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -18,6 +16,7 @@ from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import payload_size
 from temporal_bridge._options import StartOptions, already_running, was_used, workflow_id_of
+from temporal_bridge._search_attributes import Pairs, check_refused, kinds_of
 from temporal_bridge._wire import DURABLE, Item
 from temporal_bridge._workflow_commands import WorkflowCommands
 from temporal_bridge._workflow_messages import AT_MOST, WorkflowMessages
@@ -135,17 +134,9 @@ class WorkflowChildren:
         """Refuse search attributes that the server would refuse: it would do so to the whole workflow task."""
         if options.search_attributes is None:
             return
-        pairs: list[SearchAttributePair[Any]] = list(options.search_attributes)
-        given = {
-            pair.key.name: SearchAttributeIndexedValueType(pair.key.indexed_value_type).name for pair in pairs
-        }
-        values = {pair.key.name: pair.value for pair in pairs}
-        refused = await self._ask_worker(wire.REFUSED_ATTRIBUTES, self._pid.node, given)
-        for name, kind in refused.items():
-            expected = (
-                f"a value for its type, {kind}" if kind else "a search attribute that the namespace has"
-            )
-            raise invalid(f"temporal.workflow.search_attributes[{name!r}]", values[name], expected)
+        pairs: Pairs = list(options.search_attributes)
+        refused = await self._ask_worker(wire.REFUSED_ATTRIBUTES, self._pid.node, kinds_of(pairs))
+        check_refused(self._pid.node, pairs, refused, "temporal.workflow.search_attributes")
 
     async def _ask_worker(self, activity: str, *args: Any) -> Any:
         async def ask() -> Any:

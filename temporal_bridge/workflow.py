@@ -140,7 +140,8 @@ def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | Non
     """Set search attributes, which list queries find, and memo fields, which they only show.
 
     Raises:
-        Error: kind INVALID, when a value is of no type that Temporal can index.
+        Error: kind INVALID, when a value is of no type that Temporal can index; or when the namespace has no search
+            attribute of that name, or one of another type: register it first, as the message says.
     """
     _check()
     if search is not None:
@@ -149,6 +150,8 @@ def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | Non
         pairs: list[SearchAttributePair[Any]] = [
             search_attribute(key, value, "search") for key, value in search.items()
         ]
+        instance: Any = temporal.instance()
+        instance.attributes.check(pairs, "search")
         updates = [pair.key.value_set(pair.value) for pair in pairs]
         temporal.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]
     if memo is not None:

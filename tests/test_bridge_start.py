@@ -123,6 +123,16 @@ async def test_w07_attributes_set_by_the_process_are_found_by_a_list_query(tempo
         await here.node.terminate(pid)
 
 
+async def test_w15_attribute_that_the_namespace_does_not_have_is_told_with_what_to_do(
+    temporal_address: str,
+) -> None:
+    async with outside(temporal_address, app) as here:
+        spawner = here.node.spawner(options={"temporal.workflow.search_attributes": {"colour": "red"}})
+        with pytest.raises(Error, match="register it with `temporal operator") as told:
+            await spawner.spawn(wait_for_finish, 1)
+        assert told.value.kind == actors.INVALID
+
+
 # Names and ids
 
 

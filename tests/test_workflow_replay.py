@@ -16,6 +16,8 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.converter import DataConverter
 
@@ -41,6 +43,7 @@ from tests.workflow_entries import (
     parent_of,
     sleeps,
     ticks,
+    tries_attributes,
     uses_everything,
     values,
     wf,
@@ -82,6 +85,41 @@ async def test_w08_history_length_and_size_grow(here: Outside) -> None:
     length, size, later_length, later_size = await here.node.execute(looks_at_its_history)
     assert 0 < length < later_length
     assert 0 < size < later_size
+
+
+async def test_w07_attribute_that_the_namespace_refuses_is_an_error_to_the_process_that_replays(
+    here: Outside,
+) -> None:
+    unknown, mistyped = {"colour": "red", "vip": True}, {"order_count": 1.5}
+    pid = await here.node.spawn(tries_attributes, {"vip": True}, unknown, {"order_total": 5}, mistyped)
+    there, mended, other, wrong = await result(here, pid)
+    assert (there, other) == ("set", "set")
+    assert mended == (
+        "INVALID search['colour']='red' is not valid: expected a search attribute that namespace 'default' has;"
+        " register it with `temporal operator search-attribute create --namespace default --name colour --type Keyword`"
+    )
+    assert wrong == (
+        "INVALID search['order_count']=1.5 is not valid: expected a value for its type in namespace 'default', Int"
+    )
+    await check_replay(here, pid)
+
+
+async def test_w07_attribute_that_is_registered_after_its_refusal_is_taken_by_the_next_process(
+    here: Outside,
+) -> None:
+    name = f"later{uuid.uuid4().hex}"
+    first = await here.node.spawn(tries_attributes, {name: 5})
+    assert (await result(here, first))[0].startswith("INVALID")
+    kind = IndexedValueType.INDEXED_VALUE_TYPE_INT
+    request = AddSearchAttributesRequest(namespace="default", search_attributes={name: kind})
+    await here.portal.call(here.client.operator_service.add_search_attributes, request)
+
+    async def taken() -> bool:
+        told: list[str] = await here.node.execute(tries_attributes, {name: 5})
+        return told == ["set"]
+
+    await eventually(taken)
+    await check_replay(here, first)
 
 
 async def test_w38_sleep_takes_its_time_and_now_is_aware_utc(here: Outside) -> None:

@@ -506,6 +506,21 @@ async def keeps_attributes(stage: int = 0) -> Any:
 
 
 @wf.process(worker=WORKER)
+async def tries_attributes(*each: dict[str, Any]) -> list[str]:
+    """What it is told of each set of search attributes; the history has something between them."""
+    told: list[str] = []
+    for search in each:
+        try:
+            workflow.attrs(search=search)
+        except Error as error:
+            told.append(f"{error.kind} {error.message}")
+        else:
+            told.append("set")
+        await actors.sleep("10ms")
+    return told
+
+
+@wf.process(worker=WORKER)
 async def counts_cancels(upgrade: bool, found: list[Any]) -> Any:
     """Takes requests to stop as events, and upgrades after each if told to; gives all when the third has come."""
     event = await actors.events().receive()
