@@ -92,12 +92,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"search_attributes": {"nobody_registered_this": 1}},
-        "register it with `temporal operator search-attribute create --namespace default --name nobody_registered_this"
-        " --type Int`",
+        "search-attribute create --namespace default --name nobody_registered_this --type Int`",
     ),
     (
         {"search_attributes": {"order_count": "many"}},
-        "search_attributes['order_count']='many' is not valid: expected a value for its type in namespace 'default', Int",
+        "['order_count']='many' is not valid: expected a value for its type in namespace 'default', Int",
     ),
     ({"id": "x" * 1001}, "is not valid: expected a non-empty string of at most 1000 bytes"),
     ({"task_queue": "ü" * 501}, "is not valid: expected a non-empty string of at most 1000 bytes"),
