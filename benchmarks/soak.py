@@ -25,11 +25,12 @@ from pathlib import Path
 
 import trio
 
+import actors
 from actors import Error, Node
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import WORKER
 from benchmarks.soak_programs import Program, Programs, log_to, serve
-from benchmarks.soak_round import Round
+from benchmarks.soak_round import Load, Round
 from benchmarks.soak_server import SoakServer
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
 
@@ -46,9 +47,9 @@ class Soak:
     The server is away for some seconds whenever it is killed; None if it is not to be killed.
     """
 
-    def __init__(self, seed: int, processes: int, away: float | None, directory: Path) -> None:
+    def __init__(self, seed: int, load: Load, away: float | None, directory: Path) -> None:
         self._seed = seed
-        self._processes = processes
+        self._load = load
         self._away = away
         self._directory = directory
         self._queue = f"soak-{uuid.uuid4()}"
@@ -74,7 +75,7 @@ class Soak:
     async def _rounds(
         self, node: Node, server: SoakServer, programs: Programs, workers: Sequence[Program], ends: float
     ) -> None:
-        number, times = 0, max(1, self._processes // 50)
+        number, times = 0, max(1, self._load.processes // 50)
         while not number or (trio.current_time() < ends and not self.findings.violations):
             name = f"dropped-{number}-{uuid.uuid4().hex[:8]}"
             async with programs.running(name) as dropped, trio.open_nursery() as nursery:
@@ -85,7 +86,7 @@ class Soak:
                 if self._away is not None:
                     restart = partial(server.restart, self._away)
                     nursery.start_soon(self._restart, "server", restart, number, times * SERVER_KILLS)
-                await Round(self.findings, self._seed, number, self._processes).run(node, name, dropped)
+                await Round(self.findings, self._seed, number, self._load).run(node, name, dropped)
                 nursery.cancel_scope.cancel()
             number += 1
             log.info("round %d is over", number)
@@ -126,6 +127,13 @@ def main() -> int:
         "--seed", type=int, default=0, help="of who sends to whom and of the kills (default: 0)"
     )
     parser.add_argument("--processes", type=int, default=100, help="that exchange at once (default: 100)")
+    parser.add_argument(
+        "--numbers",
+        type=int,
+        default=20,
+        help="that each sends to each of its peers in a round (default: 20)",
+    )
+    parser.add_argument("--pause", default="20ms", help="of each between two of them (default: 20ms)")
     parser.add_argument("--keep-server", action="store_true", help="do not kill the server")
     parser.add_argument(
         "--away", type=float, default=0, help="how many seconds a killed server is away (default: 0)"
@@ -145,13 +153,20 @@ def main() -> int:
         return 0
     if not math.isfinite(parsed.seconds) or parsed.seconds <= 0:
         parser.error(f"--seconds {parsed.seconds}: expected more than 0")
+    for name in ("processes", "numbers"):
+        if getattr(parsed, name) < 1:
+            parser.error(f"--{name} {getattr(parsed, name)}: expected 1 or more")
+    try:
+        actors.seconds(parsed.pause, "--pause")
+    except Error as refusal:
+        parser.error(str(refusal))
     if not math.isfinite(parsed.away) or parsed.away < 0:
         parser.error(f"--away {parsed.away}: expected 0 or more")
     directory: Path = parsed.logs or Path(tempfile.mkdtemp(prefix="everproc-soak-"))
     directory.mkdir(parents=True, exist_ok=True)
     log_to(directory / "soak.log")
     away: float | None = None if parsed.keep_server else parsed.away
-    soaking = Soak(parsed.seed, parsed.processes, away, directory)
+    soaking = Soak(parsed.seed, Load(parsed.processes, parsed.numbers, parsed.pause), away, directory)
     findings = soaking.findings
     try:
         trio.run(soaking.run, parsed.seconds)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import attrs
 import trio
 
 import actors
@@ -26,21 +27,29 @@ from benchmarks.soak_processes import (
 )
 from benchmarks.soak_programs import Program
 
-COUNT = 20
 PEERS = 6
-PAUSE = "20ms"
 OPTIONS = {"temporal.workflow.task_timeout": "5s"}
 LONG = "30m"
 """A call's time. What goes wrong is found otherwise, and a slow machine is not wrong."""
 
 
+@attrs.frozen
+class Load:
+    """How many processes exchange how many numbers, and how long each waits between two of them."""
+
+    processes: int
+    numbers: int
+    pause: str
+
+
 class Round:
     """One round. `number` and the seed say who sends to whom."""
 
-    def __init__(self, findings: Findings, seed: int, number: int, processes: int) -> None:
+    def __init__(self, findings: Findings, seed: int, number: int, load: Load) -> None:
         self._findings = findings
         self._random = random.Random(f"{seed}/{number}")
-        self._per_kind = max(2, processes // 4)
+        self._load = load
+        self._per_kind = max(2, load.processes // 4)
 
     async def run(self, node: Node, name: str, dropped: Program) -> None:
         """Until all has ended as it has to, or something has not."""
@@ -109,7 +118,7 @@ class Round:
 
     async def _exchange(self) -> None:
         """A process of this program that starts the others, and takes their exits."""
-        findings = self._findings
+        findings, numbers, pause = self._findings, self._load.numbers, self._load.pause
         names = [f"{kind}{number}" for kind in "dlab" for number in range(self._per_kind)]
         turning = [f"u{number}" for number in range(max(1, self._per_kind // 8))]
         peers, senders = self._acquainted(names, turning)
@@ -117,19 +126,19 @@ class Round:
         for name in names:
             if name[0] == "d":
                 findings.step("exchange", f"durable {name} to be spawned")
-                pids[name] = await _spawned(durable, name, COUNT, senders[name], PAUSE)
+                pids[name] = await _spawned(durable, name, numbers, senders[name], pause)
             elif name[0] == "l":
-                pids[name] = await actors.spawn(exchange, name, COUNT, senders[name], PAUSE, on="trio")
+                pids[name] = await actors.spawn(exchange, name, numbers, senders[name], pause, on="trio")
         for kind in "ab":
             those = [name for name in names if name[0] == kind]
-            asked = [[name, COUNT, senders[name], PAUSE] for name in those]
+            asked = [[name, numbers, senders[name], pause] for name in those]
             findings.step("exchange", f"the name of node-{kind}")
             keeper = await found(f"node-{kind}")
             findings.step("exchange", f"{keeper} to start processes")
             pids.update(zip(those, await actors.call(keeper, "exchange", asked, timeout=LONG), strict=True))
         for name in turning:
             findings.step("exchange", f"durable {name} to be spawned")
-            pids[name] = await _spawned(upgrading, name, COUNT, senders[name])
+            pids[name] = await _spawned(upgrading, name, numbers, senders[name])
         expected = {pid: ("normal", name) for name, pid in pids.items()}
         ending: dict[PID, tuple[str, str]] = {}
         for reason in ("normal", "error"):
@@ -151,7 +160,7 @@ class Round:
         await self._take_exits(expected)
         findings.counts["rounds"] += 1
         findings.counts["processes"] += len(expected)
-        findings.counts["messages"] += COUNT * PEERS * len(names)
+        findings.counts["messages"] += numbers * PEERS * len(names)
         findings.counts["monitors"] += 2 * len(expected)
         findings.step("exchange", "nothing: it is done")
 
