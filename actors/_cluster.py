@@ -107,7 +107,7 @@ class Cluster:
         process.own(changes)
         try:
             members = await self._answer(process, number, answers, "watch", (group,))
-        except BaseException:
+        except BaseException:  # the caller gets it, or is being ended: nobody will read the changes
             changes.close()
             raise
         return members, changes

@@ -380,9 +380,13 @@ def _anonymous(function: Callable[..., Any]) -> Entry:
 def _entry(entry_id: str) -> Entry:
     entry = _entries.get(_renamed.get(entry_id, entry_id))
     if entry is None:
+        import difflib  # here: as a rule it is not needed
+
         known = ", ".join(sorted(_entries)) or "none"
+        near = difflib.get_close_matches(entry_id, _entries, 1, 0.7)
+        meant = f"did you mean {near[0]}? Or " if near else ""
         raise Error(
-            f"entry={entry_id!r} is not known: is the module imported that declares it? Known entries: {known}",
+            f"entry={entry_id!r} is not known: {meant}is the module imported that declares it? Known entries: {known}",
             kind=NOT_FOUND,
             details={"entry": entry_id},
         )

@@ -308,7 +308,9 @@ class Executor:
         except GeneratorExit:
             # This coroutine is thrown away, as an evicted workflow's is: nothing can wait any more.
             raise
-        except BaseException:
+        except (
+            BaseException
+        ):  # the function's error, for the caller; or the caller is being ended, and the call with it
             if not future.done:
                 future.cancel()
                 with caller.get().scheduler.shield():

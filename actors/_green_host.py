@@ -70,7 +70,7 @@ class GreenScheduler(Trampoline):
                 await self._turn(stand_in)
         except GeneratorExit:  # trio has broken down: nothing can wait any more
             raise
-        except BaseException:
+        except BaseException:  # goes on to the nursery of the node, once the processes have ended
             await self._wind_up(stand_in)
             raise
 

@@ -312,7 +312,7 @@ class Kernel:
         process.monitors[ref] = pid
         try:
             await self.watch(pid, ref, relations.exit_sink(process))
-        except BaseException:
+        except BaseException:  # the caller gets it, and has no monitor
             process.monitors.pop(ref, None)
             raise
         return ref
@@ -342,7 +342,7 @@ class Kernel:
             return
         try:
             await host.link(target, process.pid, spawned)
-        except BaseException:
+        except BaseException:  # the caller gets it, and has no link
             relations.unlink(process, pid)
             raise
 

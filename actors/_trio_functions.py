@@ -98,6 +98,8 @@ class TrioFunctions:
                 raise
         finally:
             future.settle(result, _if_unheard(call, future.owner, result))
+            # From Python 3.12 on, the traceback of an error keeps this frame, too: the future would never be let go.
+            del future
 
     async def _attempts(self, call: FunctionCall) -> Result:
         options = call.options

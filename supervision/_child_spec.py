@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 import attrs
@@ -123,7 +123,7 @@ class ChildSpec:
         if is_behaviour(start):
             kind = start.__supervision_type__()
         else:
-            process_entry(cast(Target, start), "start")
+            _or(lambda: process_entry(cast(Target, start), "start"), "a Server class, or a supervisor")
             kind = "worker"
         if self.type is _LEFT_OUT:
             object.__setattr__(self, "type", kind)
@@ -138,7 +138,7 @@ class ChildSpec:
                 ' on="a:worker", or declare it with worker='
             )
         if self.shutdown not in ("brutal_kill", "infinity", "detach"):
-            seconds(self.shutdown, "shutdown")
+            _or(lambda: seconds(self.shutdown, "shutdown"), '"brutal_kill", or "infinity"')
         boolean("significant", self.significant)
         boolean("wait_ready", self.wait_ready)
         self.spawner()  # checks `on`, `name` and `options`
@@ -182,6 +182,16 @@ class Counts:
     active: int
     supervisors: int
     workers: int
+
+
+def _or(check: Callable[[], object], more: str) -> None:
+    """Check; where that fails, say what else can be given."""
+    try:
+        check()
+    except Error as error:
+        if error.kind != INVALID:
+            raise
+        raise Error(f"{error.message}; or {more}", kind=INVALID, details=error.details) from error
 
 
 def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

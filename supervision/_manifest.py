@@ -101,7 +101,7 @@ def _declare(item: Item, target: Any) -> None:
     except Error as error:
         if error.details.get("name") != "start":
             raise
-        expected = error.message.rpartition("expected ")[2].removesuffix(" or the id of an entry")
+        expected = error.message.rpartition("expected ")[2].partition(" or the id of an entry")[0]
         raise invalid(f"{item.key}.source", item.values.get("source"), f"that of {expected}") from error
 
 

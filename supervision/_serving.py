@@ -238,7 +238,7 @@ class Serving:
                 await answer(*self._farewell)
             if stopped.reason != "normal":
                 await exit_as(stopped.reason, stopped.error)
-        except Exception:
+        except Exception:  # a handler's: the process ends with it, and whoever watches it is told
             await awaited(self.server.terminate("error"))
             raise
 

@@ -48,7 +48,9 @@ class TaskMap(Generic[T]):
         """The next result."""
         try:
             return await self._next()
-        except Exception:
+        except (
+            Exception
+        ):  # of a task, or of the items, for whoever iterates; or the end: no task is left either way
             await self.aclose()
             raise
 

@@ -153,3 +153,17 @@ def test_module_that_runs_as_the_program_may_be_imported_too() -> None:
 
 def test_namespace_shows_its_name() -> None:
     assert repr(app) == "Namespace('test_entries')"
+
+
+def test_unknown_entry_is_told_with_the_one_that_was_probably_meant() -> None:
+    space = Namespace("probably")
+
+    @space.process
+    async def order() -> None: ...
+
+    with pytest.raises(
+        actors.Error, match=r"entry='probably:ordr' is not known: did you mean probably:order\?"
+    ):
+        process_entry("probably:ordr")
+    with pytest.raises(actors.Error, match=r"entry='nothing' is not known: is the module imported"):
+        process_entry("nothing")

@@ -897,6 +897,13 @@ async def test_failed_starts_and_giving_up_are_reported(
 # Specs
 
 
+def test_error_of_a_spec_names_all_that_can_be_given() -> None:
+    with pytest.raises(Error, match=r'such as "250ms".*; or "brutal_kill", or "infinity"$'):
+        ChildSpec("a", _ended, shutdown="soon")
+    with pytest.raises(Error, match=r"expected an async function .*; or a Server class, or a supervisor$"):
+        ChildSpec("a", 5)  # type: ignore[arg-type]
+
+
 BAD_SPECS: dict[str, Callable[[], object]] = {
     "empty id": lambda: ChildSpec("", _ended),
     "None as id": lambda: ChildSpec(None, _ended),

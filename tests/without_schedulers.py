@@ -50,7 +50,9 @@ def import_the_kernel_as_actors() -> None:
     sys.modules["actors"] = package
     known = kernel_modules()
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    imports = [
+        node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    ]  # those for type checkers, too
     for node in imports:
         if node.module == "actors":
             node.names = [name for name in node.names if f"actors.{name.name}" in known]

@@ -179,7 +179,7 @@ def _transaction(function: str, about: str) -> Generator[sqlite3.Connection, Non
         database.execute("BEGIN IMMEDIATE")
         try:
             yield database
-        except BaseException:
+        except BaseException:  # the caller of the function gets it
             database.execute("ROLLBACK")
             raise
         database.execute("COMMIT")
