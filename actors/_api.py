@@ -28,6 +28,7 @@ from actors._ticker import Sleep, Ticker
 
 if TYPE_CHECKING:
     from actors._description import Description
+    from actors._kernel import Kernel
 
 _SPAWNER = Spawner()
 
@@ -120,9 +121,10 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
         Error: INVALID for a bad destination, topic or payload; UNAVAILABLE for a transport that cannot be reached.
     """
     # The path of most messages, so it is written out instead of called: the process that runs, the message, the target.
-    by: Any = running()
-    by.turns -= 1
-    process: Process = by if by.turns >= 0 else await next_turn()
+    process: Any = running()
+    process.turns = turns = process.turns - 1
+    if turns < 0:
+        process = await next_turn()
     if type(topic) is not str or not topic or topic[0] == "@":
         check_topic(topic)
     message: Any = Draft()
@@ -132,7 +134,7 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
     message.reply_to = None
     message.arrival = 0
     message.__class__ = Message
-    kernel = process.kernel
+    kernel: Kernel = process.kernel
     target = kernel.table.get(dest.id) if type(dest) is PID else None
     if target is None or target.pid is not dest:
         return await kernel.send(dest, message)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from actors._errors import INVALID, ChannelClosed, Error, invalid
 from actors._places import CLOSED, Case, Place, joined, left, new_place
-from actors._scheduler import Parking, running
+from actors._scheduler import running
 
 T = TypeVar("T")
 
@@ -93,7 +93,13 @@ class Channel(Generic[T]):
                 return self.take()
             if self._closed:
                 raise closed("this channel is closed and drained")
-        value = await self.wait_for(self, by.scheduler)
+        # The path of each wait for a message, so it is written out: a place at the end of the queue.
+        scheduler = by.scheduler
+        task = scheduler.running()
+        place = task if isinstance(task, Place) else new_place(scheduler, task)
+        place.channel = self
+        self._receivers = place if self._receivers is None else joined(self._receivers, place)
+        value = await scheduler.park(place)
         if value is CLOSED:
             raise closed("this channel was closed")
         return value  # type: ignore[no-any-return]
@@ -175,16 +181,8 @@ class Channel(Generic[T]):
         assert self._buffer
         return self._buffer.popleft()
 
-    def wait_for(self, channel: Channel[Any], scheduler: Parking) -> Awaitable[Any]:
-        """Have the running task wait in this queue to receive for `channel`: this one, or one that is fed by it."""
-        task = scheduler.running()
-        place = task if isinstance(task, Place) else new_place(scheduler, task)
-        place.channel = channel
-        self._receivers = place if self._receivers is None else joined(self._receivers, place)
-        return scheduler.park(place)
-
     def join(self, place: Place) -> None:
-        """Queue a place of a select."""
+        """Queue a place of a select, or of a channel that this one feeds."""
         if place.sending:
             self._senders = joined(self._senders, place)
         else:

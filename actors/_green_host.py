@@ -32,7 +32,7 @@ STEPS = 1024
 SLICE = 0.001
 """How many seconds after its start a turn begins no further steps."""
 
-_BETWEEN_LOOKS = 8
+_BETWEEN_LOOKS = 32
 """How many steps are made before the clock is looked at. A step may be as long as a process's budget of operations."""
 
 

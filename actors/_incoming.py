@@ -8,7 +8,7 @@ from typing import Any
 from actors._channel import Filled, Lifelong
 from actors._events import Event
 from actors._message import Message
-from actors._places import Place
+from actors._places import Place, new_place
 from actors._scheduler import running
 from actors._taps import TappedInbox
 
@@ -76,7 +76,12 @@ class Incoming(Filled[Message | Event]):
             await by.pause()
         if self._inbox.offers() or self._events.unread:
             return self.take()
-        return await self._inbox.wait_for(self, by.scheduler)  # type: ignore[no-any-return]
+        scheduler = by.scheduler
+        task = scheduler.running()
+        place = task if isinstance(task, Place) else new_place(scheduler, task)
+        place.channel = self
+        self._inbox.join(place)
+        return await scheduler.park(place)  # type: ignore[no-any-return]
 
     def offers(self) -> bool:
         return self._inbox.offers() or self._events.unread > 0
