@@ -5,9 +5,9 @@ is OTP's: names and rules are those of its `supervisor`, `gen_server` and `gen_s
 
 Start reading at `_supervisor.py`, what users write. `_supervising.py` is the process of every supervisor,
 `_children.py` what a static one does, `_dynamic_children.py` one of many children. `_server.py` is what users write of
-a server, `_serving.py` its process, and `_machine_serving.py` that of a state machine. `_start.py` and `_requests.py`
-are how they talk. Decisions are functions of plain values: `_restart.py`, `_restart_intensity.py`, `_backoff.py`,
-`_dependencies.py`.
+a server, `_server_process.py` its process, `_serving.py` the loop of that, `_machine_serving.py` a state machine's, and
+`_answers.py` what they reply. `_start.py` and `_requests.py` are how they talk. Decisions are functions of plain
+values: `_restart.py`, `_restart_intensity.py`, `_backoff.py`, `_dependencies.py`.
 """
 
 from supervision._application import Application, ApplicationHandle, Service, ServiceState

@@ -10,10 +10,11 @@ import attrs
 
 import actors
 from actors import CONFLICT, INVALID, Channel, Error, Message, invalid, payload_of
+from supervision._answers import arguments_of
 from supervision._exit import monotonic
 from supervision._handlers import Arguments
 from supervision._server import Server
-from supervision._serving import Carried, Serving, arguments_of, awaited
+from supervision._serving import Carried, Serving, awaited
 from supervision._state_machine import (
     Called,
     Entered,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import actors
 from actors import Duration, Error, Event, Message, Node, Reason, Target, seconds
+from supervision._answers import answer, check_call
 from supervision._child_spec import Type
 from supervision._server_address import ServerAddress, key_prefix
 from supervision._server_timer import ServerTimer, start_timer
@@ -137,8 +138,6 @@ class Server:
 
     async def reply(self, deferred: Message, value: Any) -> bool:
         """Answer a call that was deferred. False when the caller no longer waits."""
-        from supervision._serving import answer
-
         return await answer(deferred, value)
 
     # To be found
@@ -175,15 +174,13 @@ class Server:
     @classmethod
     def __everproc_process__(cls) -> Callable[..., Awaitable[Any]]:
         """As `actors.Behaviour`."""
-        from supervision._serving import process_of  # which handles what this module declares
+        from supervision._server_process import process_of  # which handles what this module declares
 
         return process_of(cls)
 
     @classmethod
     def __everproc_accepts__(cls, message: Message) -> None:
         """As `actors.Behaviour`: a call that no handler takes, or not with these arguments, is refused."""
-        from supervision._serving import check_call
-
         check_call(cls, message)
 
     @classmethod

@@ -15,8 +15,6 @@ import actors
 from actors import (
     CANCELED,
     CONFLICT,
-    INVALID,
-    NOT_FOUND,
     PID,
     Cancel,
     Error,
@@ -30,18 +28,14 @@ from actors import (
     invalid,
     portable,
 )
+from supervision._answers import BadArguments, answer, arguments_of, check_arguments, no_handler, tell
 from supervision._exit import exit_as
 from supervision._handlers import Arguments, table_of
 from supervision._requests import STARTED, TOPIC, Request, unknown_request
 from supervision._server import Refused, Server
 from supervision._server_timer import ServerTimer, resume_timers, timers_set
-from supervision._start import answer_starter, fail_to_start
 
 log = logging.getLogger("everproc.supervision")
-
-
-class BadArguments(Error):
-    """A call whose arguments the method does not take: the caller's mistake, and not a reason to end."""
 
 
 class Stopped(Exception):
@@ -69,65 +63,6 @@ class Carried:
     timeout: timedelta | None
     timers: tuple[ServerTimer, ...]
     more: Any
-
-
-def process_of(server: type[Server]) -> Callable[..., Awaitable[None]]:
-    """The process function of a server, under the name of its class: by that, workers find it."""
-
-    async def run(*args: Any) -> None:
-        life = actors.running_process().kernel.long_life
-        if life is None:
-            await serve(server, args)
-        else:
-            await serve_for_long(server, args, life)
-
-    run.__module__, run.__name__, run.__qualname__ = server.__module__, server.__name__, server.__qualname__
-    return run
-
-
-async def serve(server: type[Server], args: tuple[Any, ...]) -> None:
-    """The process of a `Server` in memory."""
-    process = actors.running_process()
-    # Whoever starts it by `start_server`, or as a child, is linked to it and asks. Nobody else waits for an answer.
-    starter = process.parent if process.links is not None and process.parent in process.links else None
-    requests = actors.listen(TOPIC, messages=True)
-    serving = server().__supervision_serving__()
-    actors.set_options(label=server.__qualname__.rpartition(".")[2], state=serving.state)
-    try:
-        first = await awaited(serving.server.init(*args))
-        serving.check_stop()
-    except Stopped as stopped:
-        await fail_to_start(requests, starter, stopped.at_start())
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the starter's
-        await fail_to_start(requests, starter, error)
-    early: list[Message] = []
-    if starter is not None:
-        if actors.get_options().trap_links:
-            await actors.monitor(starter)  # who traps links hears of its parent's normal end, too (OTP)
-            serving.parent = starter
-        early = await answer_starter(requests)
-    actors.unlisten(requests)  # from here on, requests of the system are handled in their order of arrival
-    for message in early:
-        serving.keep(message)
-    await serving.run(lambda: serving.begin(first))
-
-
-async def serve_for_long(server: type[Server], args: tuple[Any, ...], life: LongLife) -> None:
-    """The process of a durable `Server`. Its starter asks when it likes: how it ended can be found out later, too."""
-    serving = server().__supervision_serving__()
-    serving.life = life
-    life.show_state(lambda: get_state(serving.server))
-    if len(args) == 1 and isinstance(args[0], Carried):
-        carried = args[0]
-        await serving.run(lambda: serving.go_on(carried))
-        return
-    try:
-        first = await awaited(serving.server.init(*args))
-        serving.check_stop()
-    except Stopped as stopped:
-        raise stopped.at_start() from None
-    serving.check_carried()
-    await serving.run(lambda: serving.begin(first))
 
 
 async def awaited(value: Any) -> Any:
@@ -437,77 +372,6 @@ class Serving:
         """Refuse what a server of that class cannot have as its state."""
         if not isinstance(state, Mapping):
             raise invalid("state", state, "a mapping of attributes")
-
-
-_WRAPPED = (Result, Error)
-
-
-def answer(message: Message, value: Any, error: Error | None = None) -> Awaitable[bool]:
-    """Reply to a call. `supervision.call` unwraps a `Result`: it gets one for an error, and for a value that is one."""
-    if type(message.payload) is not Arguments:
-        return tell(message, value if error is None else error)
-    if error is not None or isinstance(value, _WRAPPED):
-        return tell(message, Result(value, error))
-    return tell(message, value)
-
-
-async def tell(message: Message, payload: Any) -> bool:
-    """Reply; one that cannot travel to where the caller is arrives as an error that says so."""
-    try:
-        return await actors.reply(message, payload)
-    except Error as error:
-        if error.kind != INVALID:
-            raise
-        refused = Error.wrap(error, f"the reply to {message.topic!r}")
-        plain = type(message.payload) is not Arguments and message.topic != TOPIC
-        return await actors.reply(message, refused if plain else Result(error=refused))
-
-
-def check_call(server: type[Server], message: Message) -> None:
-    """Refuse a call that no handler takes, or not with these arguments, as the server itself would.
-
-    Raises:
-        Error: kind NOT_FOUND or INVALID.
-    """
-    if message.topic == TOPIC:
-        return
-    name = table_of(server).calls.get(message.topic)
-    if name is None:
-        raise no_handler(message, server)
-    given = message.payload
-    if type(given) is not Arguments:
-        given = Arguments(arguments_of(given), {})
-    check_arguments(name, getattr(server, name), (None, *given.args), given.named)
-
-
-def check_arguments(
-    name: str, method: Callable[..., Any], args: tuple[Any, ...], named: Mapping[str, Any]
-) -> None:
-    """Refuse arguments that a method does not take.
-
-    Raises:
-        BadArguments: what is wrong with them.
-    """
-    try:
-        inspect.signature(method).bind(*args, **named)
-    except TypeError as error:
-        raise BadArguments(f"{name}: {error}", kind=INVALID) from None
-
-
-def arguments_of(payload: Any) -> tuple[Any, ...]:
-    """What was given to `actors.send` or `actors.call`, of the payload that it made of it."""
-    if payload is None:
-        return ()
-    return tuple(payload) if isinstance(payload, tuple) else (payload,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-
-
-def no_handler(message: Message, server: type[Server]) -> Error:
-    """The answer to a call that the server has no method for."""
-    return Error(
-        f"{server.__qualname__} has no method {message.topic!r} with @handle_call",
-        kind=NOT_FOUND,
-        details={"topic": message.topic},
-    )
 
 
 def get_state(server: Server) -> dict[str, Any]:
