@@ -78,6 +78,21 @@ async def at_once(tasks: int, function: Callable[[], Awaitable[None]]) -> None:
         await done.receive()
 
 
+async def one_after_the_other(count: int, act: Callable[[int], Awaitable[object]]) -> float:
+    """Seconds for so many."""
+    start = perf_counter()
+    for number in range(count):
+        await act(number)
+    return perf_counter() - start
+
+
+async def ended() -> None:
+    """Wait for the end of the process that is monitored, which has to be a good one."""
+    event = await actors.events().receive()
+    assert isinstance(event, actors.Exit)
+    event.result.unwrap()
+
+
 # Messages
 
 
@@ -100,9 +115,7 @@ def messages(n: int, seconds: float) -> float:
             start = perf_counter()
             for _ in range(n):
                 await actors.spawn(sender, target, share, on="trio")
-            event = await actors.events().receive()
-            assert isinstance(event, actors.Exit)
-            event.result.unwrap()
+            await ended()
             return (perf_counter() - start) * count / (share * n)
 
         return measured(measure)
@@ -120,10 +133,7 @@ def latency(n: int, seconds: float) -> float:
     def run(count: int) -> float:
         async def measure() -> float:
             target = await actors.spawn(counting, count)
-            start = perf_counter()
-            for number in range(count):
-                await actors.send(target, "number", number)
-            return perf_counter() - start
+            return await one_after_the_other(count, lambda number: actors.send(target, "number", number))
 
         return measured(measure)
 
@@ -140,10 +150,7 @@ def calls(n: int, seconds: float) -> float:
     def run(count: int) -> float:
         async def measure() -> float:
             target = await start_server(Adding)
-            start = perf_counter()
-            for number in range(count):
-                await call(target, Adding.add, number)
-            return perf_counter() - start
+            return await one_after_the_other(count, lambda number: call(target, Adding.add, number))
 
         return measured(measure)
 
@@ -197,10 +204,8 @@ def asks(n: int, count: int) -> tuple[float, int]:
         local = await actors.spawn(echo, on="trio")
         start = perf_counter()
         pid = await actors.spawn_monitored(asking, local, count, n)
-        event = await actors.events().receive()
+        await ended()
         elapsed = perf_counter() - start
-        assert isinstance(event, actors.Exit)
-        event.result.unwrap()
         events.append((await actors.describe(pid)).details["history_length"])
         return elapsed
 
