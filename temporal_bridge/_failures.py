@@ -132,12 +132,18 @@ def exit_of(failure: BaseException) -> tuple[Reason, Error]:
         own = cast("dict[str, Any]", facts) if isinstance(facts, dict) and _MARK in facts else {}
         if own.get("kind") in KINDS:
             return _own(failure, own["kind"], own)
-        return "terminated", Error(f"terminated: {failure.message}", kind=CANCELED)
+        return "terminated", Error(_with_reason("terminated", failure), kind=CANCELED)
     if isinstance(failure, CancelledError):
-        return "cancelled", Error(f"cancelled: {failure.message}", kind=CANCELED)
+        return "cancelled", Error(_with_reason("cancelled", failure), kind=CANCELED)
     if isinstance(failure, ApplicationError):
         return _application(failure)
     return "error", Error.of(failure)
+
+
+def _with_reason(what: str, failure: FailureError) -> str:
+    """Where nobody has given a reason, the server and the SDK say the same in a word or two of theirs."""
+    own = failure.message.lower() in ("", what, f"workflow {what}", f"activity {what}")
+    return what if own else f"{what}: {failure.message}"
 
 
 def _timed_out(failure: BaseException, timeout: TimeoutError) -> Error:

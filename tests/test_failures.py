@@ -166,6 +166,13 @@ def test_terminated_and_cancelled_are_exits_of_their_own() -> None:
     assert (reason, error.kind) == ("cancelled", CANCELED)
 
 
+@pytest.mark.parametrize("word", ["Terminated", ""])
+def test_end_without_a_reason_is_told_in_one_word(word: str) -> None:
+    assert from_failure(TerminatedError(word)).message == "terminated"
+    assert from_failure(CancelledError("Workflow cancelled")).message == "cancelled"
+    assert from_failure(TerminatedError("enough")).message == "terminated: enough"
+
+
 def test_a14_foreign_failures_are_told_by_their_type() -> None:
     for failure, kind, text, retryable in (
         (ApplicationError("x", type="OutOfStock"), INTERNAL, "OutOfStock: x", True),
