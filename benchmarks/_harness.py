@@ -50,8 +50,8 @@ class Figure:
 
     `first` and `aim` are absolute limits, for figures that have such. A figure is what each of n costs, or how many a
     second there are, unless it is what they cost as a `whole`. One that takes minutes says how many rounds it has at
-    `most_rounds`. `around` holds what all samples of a round use,
-    ours and the peers': a server. It gives what to add to their environment.
+    `most_rounds`; `quick_rounds` is how many it has when all figures together may take two, 0 for none. `around` holds
+    what all samples of a round use, ours and the peers': a server. It gives what to add to their environment.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Figure:
     aim: float | None = None
     whole: bool = False
     most_rounds: int | None = None
+    quick_rounds: int = 2
     missing: Callable[[], str | None] = always
     around: Callable[[], AbstractContextManager[Mapping[str, str]]] = alone
 

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,20 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 
 
+def figures_in_turn() -> Iterator[Figure]:
+    """The figures, family by family; each family is imported when it is its turn."""
+    for family in FAMILIES:
+        yield from importlib.import_module(f"benchmarks.{family}").FIGURES
+
+
 def all_figures() -> list[Figure]:
     """The figures of all families."""
-    return [
-        figure for family in FAMILIES for figure in importlib.import_module(f"benchmarks.{family}").FIGURES
-    ]
+    return list(figures_in_turn())
 
 
 def take_sample(figure: str, name: str, n: int, seconds: float) -> float:
-    """What a fresh interpreter is started for."""
-    (found,) = (each for each in all_figures() if each.id == figure)
+    """What a fresh interpreter is started for. It imports no more than it takes to find the figure."""
+    found = next(each for each in figures_in_turn() if each.id == figure)
     measures = {"ours": found.ours, **{peer.name: peer.measure for peer in found.peers}}
     return measures[name](n, seconds)
 
@@ -63,9 +68,12 @@ def main() -> None:
     )
     parser.add_argument("ids", nargs="*", help="only these figures, such as P1 P6 (default: all)")
     parser.add_argument(
-        "--quick", action="store_true", help="within two minutes; results go to quick.json and no page"
+        "--quick",
+        action="store_true",
+        help="within two minutes on a machine with nothing else to do: fewer rounds, shorter samples, smaller n; what"
+        " takes longer is left out, and named. Results go to quick.json and no page",
     )
-    parser.add_argument("--rounds", type=int, help="how often each is measured (default: 7, quick: 3)")
+    parser.add_argument("--rounds", type=int, help="how often each is measured (default: 7, quick: 2 or 1)")
     parser.add_argument(
         "--seconds", type=float, help="how long a sample lasts about (default: 1, quick: 0.2)"
     )
@@ -92,24 +100,28 @@ def main() -> None:
     run(
         chosen,
         args.quick,
-        args.rounds or (3 if args.quick else 7),
+        args.rounds,
         args.seconds or (0.2 if args.quick else 1.0),
     )
 
 
-def run(figures: list[Figure], quick: bool, rounds: int, seconds: float) -> None:
+def run(figures: list[Figure], quick: bool, rounds: int | None, seconds: float) -> None:
     """Measure, print, and write what was found: after each figure, so that a run broken off was not for nothing."""
     path = RESULTS / ("quick.json" if quick else "latest.json")
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() and not quick else {}
     started = time.monotonic()
     left_out: list[str] = []
     for figure in figures:
-        why = figure.missing()
+        too_long = quick and not figure.quick_rounds
+        why = "it takes longer than --quick may" if too_long else figure.missing()
         if why is not None:
             left_out.append(f"{figure.id}: left out, {why}")
             continue
+        if quick and len(figure.quick_sizes or figure.sizes) < len(figure.sizes):
+            left_out.append(f"{figure.id}: its growth by {figure.n} is left out by --quick")
+        usual = figure.quick_rounds if quick else 7
         outcome = measure(
-            figure, rounds, seconds, quick, lambda text: print(text, file=sys.stderr, flush=True)
+            figure, rounds or usual, seconds, quick, lambda text: print(text, file=sys.stderr, flush=True)
         )
         for row in rows(outcome):
             print("  ".join(cell for cell in row if cell), flush=True)

@@ -141,7 +141,7 @@ def latency(n: int, seconds: float) -> float:
 
 
 def raw_latency(n: int, seconds: float) -> float:
-    return 1000 / rate(lambda count: raw.signals(count, 1), seconds, 100)
+    return 1000 / rate(lambda count: raw.signals(count, 1, received=False), seconds, 100)
 
 
 def calls(n: int, seconds: float) -> float:
@@ -269,7 +269,9 @@ FIGURES = (
         messages,
         (Peer("P11", "SDK handle.signal, 50 at once", raw_messages, 10, 30),),
         (1, 10, 100),
+        (1,),
         n="senders",
+        quick_rounds=1,
         around=server,
     ),
     Figure(
@@ -279,6 +281,7 @@ FIGURES = (
         latency,
         (Peer("P12", "SDK handle.signal", raw_latency, 1.15, 1.05),),
         less=True,
+        quick_rounds=1,
         around=server,
     ),
     Figure(
@@ -288,7 +291,9 @@ FIGURES = (
         executions,
         (Peer("P13", "SDK execute_workflow", raw_executions, 0.9, 1.0),),
         (50, 10, 200),
+        (20,),
         n="at once",
+        quick_rounds=1,
         around=server,
     ),
     Figure(
@@ -298,8 +303,10 @@ FIGURES = (
         there_and_back,
         (Peer("P14", "SDK local activity", raw_local_activity, 1.3, 1.1),),
         (1, 10, 100),
+        (1,),
         n="calls at once",
         less=True,
+        quick_rounds=1,
         around=server,
     ),
     Figure(
@@ -309,10 +316,12 @@ FIGURES = (
         events_per_message,
         (),
         (1, 10, 100),
+        (1,),
         n="calls at once",
         less=True,
         first=1,
         aim=1,
+        quick_rounds=1,
         around=server,
     ),
     Figure(
@@ -322,6 +331,7 @@ FIGURES = (
         calls,
         (Peer("P15", "SDK execute_update", raw_updates, 1.3, 1.05),),
         less=True,
+        quick_rounds=1,
         around=server,
     ),
     Figure(
@@ -331,9 +341,9 @@ FIGURES = (
         quiet_requests,
         (),
         (2000, 5000, 10_000),
-        (100, 300),
         n="watched",
         less=True,
+        quick_rounds=0,
         around=server,
     ),
 )

@@ -41,5 +41,6 @@ FIGURES = (
         ours,
         (Peer("P18", "import trio", of_trio, 1.5, 1.2),),
         less=True,
+        quick_rounds=1,
     ),
 )

@@ -122,6 +122,7 @@ FIGURES = (
         quick_sizes=(30_000, 10_000, 100_000),
         n="processes",
         most_rounds=2,
+        quick_rounds=1,
         less=True,
         first=3,
         aim=2,

@@ -1,10 +1,12 @@
 """The harness of the benchmarks, without measuring anything."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import _report
+from benchmarks import _program, _report
 from benchmarks._harness import Figure, Outcome, Peer, as_json, compare, exponent, from_json
 from benchmarks._program import all_figures
 
@@ -85,3 +87,9 @@ def test_the_page_of_the_figures_has_the_marks() -> None:
 def test_every_figure_has_an_id_of_its_own_and_a_first_size(figure: Figure) -> None:
     assert [each.id for each in all_figures()].count(figure.id) == 1
     assert figure.sizes
+
+
+def test_quick_run_names_what_takes_longer() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--quick", "P16"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=_program.ROOT)
+    assert "P16: left out, it takes longer than --quick may" in done.stdout
