@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 import platform
 import sys
@@ -73,9 +74,11 @@ def main() -> None:
         help="within two minutes on a machine with nothing else to do: fewer rounds, shorter samples, smaller n; what"
         " takes longer is left out, and named. Results go to quick.json and no page",
     )
-    parser.add_argument("--rounds", type=int, help="how often each is measured (default: 7, quick: 2 or 1)")
     parser.add_argument(
-        "--seconds", type=float, help="how long a sample lasts about (default: 1, quick: 0.2)"
+        "--rounds", type=positive_int, help="how often each is measured (default: 7, quick: 2 or 1)"
+    )
+    parser.add_argument(
+        "--seconds", type=positive_float, help="how long a sample lasts about (default: 1, quick: 0.2)"
     )
     parser.add_argument("--list", action="store_true", help="list the figures and what is missing for them")
     parser.add_argument("--sample", nargs=4, help=argparse.SUPPRESS)
@@ -103,6 +106,20 @@ def main() -> None:
         args.rounds,
         args.seconds or (0.2 if args.quick else 1.0),
     )
+
+
+def positive_int(text: str) -> int:
+    rounds = int(text)
+    if rounds < 1:
+        raise argparse.ArgumentTypeError(f"rounds={text} is not valid: expected 1 or more")
+    return rounds
+
+
+def positive_float(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"seconds={text} is not valid: expected more than 0")
+    return seconds
 
 
 def run(figures: list[Figure], quick: bool, rounds: int | None, seconds: float) -> None:
