@@ -18,13 +18,10 @@ from actors import (
     UNAVAILABLE,
     Cluster,
     Description,
-    Entry,
     Error,
     Exit,
     MonitorRef,
     Process,
-    Reason,
-    Result,
     SpawnFunction,
     SpawnRequest,
     check_topic,
@@ -33,7 +30,6 @@ from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, read_cancel
 from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._converter import payload_size
-from temporal_bridge._determinism import explained
 from temporal_bridge._determinism_lint import check_source
 from temporal_bridge._failures import to_failure
 from temporal_bridge._open_calls import OpenCalls
@@ -45,11 +41,11 @@ from temporal_bridge._wire import DURABLE, Item, Seen, Unanswered
 from temporal_bridge._workers import id_of, known
 from temporal_bridge._workflow_cancels import WorkflowCancels
 from temporal_bridge._workflow_code import entry_of, function_of
-from temporal_bridge._workflow_commands import MOST_BYTES
+from temporal_bridge._workflow_end import completion
 from temporal_bridge._workflow_host import WorkflowHost
 from temporal_bridge._workflow_kernel import WorkflowKernel
 from temporal_bridge._workflow_scheduler import WorkflowScheduler
-from temporal_bridge._workflow_upgrade import carry, take_up
+from temporal_bridge._workflow_upgrade import begin_run, carry, take_up
 
 log = logging.getLogger("everproc.bridge")
 
@@ -150,10 +146,10 @@ class DurableProcess:
             if successor is None:
                 assert self._exit is not None
                 await self._return_calls(Unanswered.GONE)
-                return self._completion(self._exit.reason, self._exit.result)
+                return completion(self._process, self._entry, self._exit, self._cancels.requested)
             if not self._host.children.has_dependents:
                 await self._return_calls(Unanswered.LATER)
-                self._continue_as_new(*successor)
+                begin_run(self._process, self._host.watches, successor.entry, successor.args, self._carried())
             # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
             # new run can be given.
             self._entry = successor.entry
@@ -173,6 +169,17 @@ class DurableProcess:
         if process.ending:  # by what came before its first task: a link, a cancel
             for task in process.tasks:
                 self._scheduler.cancel(task)
+
+    def _carried(self) -> dict[str, Any]:
+        """All that the process has, for its next run."""
+        return {
+            **carry(self._kernel, self._process, self._host.watches),
+            "late": [list(item) for item in self._late or ()],
+            "seen": self._seen.snapshot(MOST_SENDERS),
+            "deadline": self._deadline,
+            "cancels": self._cancels.carried(),
+            "calls": self._calls.past,
+        }
 
     def _disown_timers(self) -> None:
         """The timers of the old code end with it, as they would in a new run; but not the deadline of a cancel."""
@@ -353,64 +360,6 @@ class DurableProcess:
         error = Error("terminated: it did not stop within the deadline of a cancel", kind=CANCELED)
         late = max(0.0, due - self._scheduler.time())
         self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
-
-    def _completion(self, reason: Reason, result: Result) -> Any:
-        if reason == "cancelled" and self._cancels.requested:
-            raise asyncio.CancelledError
-        error = result.error
-        if error is None:
-            try:
-                payload_size(workflow.payload_converter(), [result.value], f"the result of {self._entry.id}")
-            except Error as unserialisable:
-                reason, error = "error", unserialisable
-        if error is None:
-            return result.value
-        self._report(reason, error)
-        if reason == "error" and self._entry.on_crash == "suspend" and error.__cause__ is not None:
-            raise error.__cause__  # fails the task, which is tried again until mended code is deployed
-        raise to_failure(explained(error), reason)
-
-    def _report(self, reason: Reason, error: Error) -> None:
-        if not workflow.unsafe.is_replaying():
-            log.log(
-                logging.WARNING if reason == "error" else logging.INFO,
-                "durable process %s (%s), spawned by %s, ended with reason=%s: %s",
-                self._pid,
-                self._entry.id,
-                self._process.parent or "code outside any process",
-                reason,
-                error,
-                exc_info=error.__cause__,
-            )
-
-    # Long life
-
-    def _continue_as_new(self, entry: Entry, args: tuple[Any, ...]) -> None:
-        """Go on as a new run with all that the process has. Returns only if that is more than a run can be given."""
-        process = self._process
-        carried = {
-            **carry(self._kernel, process, self._host.watches),
-            "late": [list(item) for item in self._late or ()],
-            "seen": self._seen.snapshot(MOST_SENDERS),
-            "deadline": self._deadline,
-            "cancels": self._cancels.carried(),
-            "calls": self._calls.past,
-        }
-        facts = {
-            "parent": None if process.parent is None else str(process.parent),
-            "context": dict(process.context),
-            "carried": carried,
-        }
-        header = wire.to_header(facts)
-        size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")
-        if size + sum(payload.ByteSize() for payload in header.values()) > MOST_BYTES:
-            return
-        wire.outgoing.set(header)
-        self._host.watches.suspended = True
-        # Search attributes go on by themselves; the memo would be that of the first start.
-        workflow.continue_as_new(
-            args=list(args), workflow=entry.name or entry.id, memo=workflow.memo() or None
-        )
 
 
 def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:

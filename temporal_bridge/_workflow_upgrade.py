@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
-from actors import Kernel, Message, Options, Process, exit_sink
+from temporalio import workflow
+
+from actors import Entry, Kernel, Message, Options, Process, exit_sink
 from temporal_bridge import _wire as wire
+from temporal_bridge._converter import payload_size
 from temporal_bridge._wire import Item
+from temporal_bridge._workflow_commands import MOST_BYTES
 from temporal_bridge._workflow_watches import WorkflowWatches
 
 
@@ -70,3 +74,26 @@ def take_up(kernel: Kernel, process: Process, watches: WorkflowWatches, carried:
     process.links = dict.fromkeys(carried["links"])
     for pid in process.links:
         watches.resume_link(pid, process.pid)
+
+
+def begin_run(
+    process: Process,
+    watches: WorkflowWatches,
+    entry: Entry,
+    args: tuple[Any, ...],
+    carried: Mapping[str, Any],
+) -> None:
+    """Go on as a new run with all that the process has. Returns only if that is more than a run can be given."""
+    facts = {
+        "parent": None if process.parent is None else str(process.parent),
+        "context": dict(process.context),
+        "carried": carried,
+    }
+    header = wire.to_header(facts)
+    size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")
+    if size + sum(payload.ByteSize() for payload in header.values()) > MOST_BYTES:
+        return
+    wire.outgoing.set(header)
+    watches.suspended = True
+    # Search attributes go on by themselves; the memo would be that of the first start.
+    workflow.continue_as_new(args=list(args), workflow=entry.name or entry.id, memo=workflow.memo() or None)
