@@ -343,6 +343,6 @@ async def _answers(port: int, http_port: int, namespace: str) -> bool:
                 await stream.send_all(f"GET {path} HTTP/1.0\r\nHost: {_HOST}\r\n\r\n".encode())
                 status = (await stream.receive_some(100)).split(b" ")[1:2]
             await (await trio.open_tcp_stream(_HOST, port)).aclose()
-    except (OSError, trio.TooSlowError):
+    except (OSError, trio.BrokenResourceError, trio.TooSlowError):
         return False
     return status == [b"200"]
