@@ -85,7 +85,9 @@ class TemporalHost:
         self._awaited: dict[PID, MonitorRef] = {}  # whose cancel waits for their end, as their spawn asked
         self.starting = Starting(kernel, clients, portal)
         self.watches = Watches(clients, portal, nursery)
-        self._calls = UpdateCalls(kernel, clients, portal, nursery, self.watches, self._flush, self._post)
+        self._calls = UpdateCalls(
+            kernel, clients, portal, nursery, self.watches, self._flush, self._send, self._post
+        )
         self._closing = self.closed = False
         self.serve: Callable[[str], Awaitable[None]] | None = None
         """Lets the processes of a namespace reach this node; that of the bridge always can."""
@@ -127,6 +129,9 @@ class TemporalHost:
         """As `Host.send`."""
         item = wire.message_item(message, self._kernel.cause(target, message))
         size = payload_size(self._converter, item.values, f"message {item.topic!r}")
+        return await self._send(target, item, size)
+
+    async def _send(self, target: PID, item: Item, size: int) -> bool:
         return await self._outbox(target).send(item, size)
 
     async def call(

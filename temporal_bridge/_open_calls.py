@@ -80,6 +80,16 @@ class OpenCalls:
         self._remember(key)
         self._settle(key, Unanswered.LATER)
 
+    def take_over(self, to: ReplyTo) -> bool:
+        """A call comes as a message, because the server has refused its update. False when it has come as that already.
+
+        The reply goes as a message in either case, and the update is not delivered if it comes only now.
+        """
+        key = call_key(to)
+        is_new = key not in self._past
+        self.hang_up(key)
+        return is_new
+
     def end(self, how: Unanswered) -> None:
         """The run ends: return all that are open, those of strangers only if the process ends too."""
         for key in list(self._open):

@@ -37,7 +37,8 @@ class _UnderWay(NamedTuple):
 class UpdateCalls:
     """The calls of one node that are under way as updates; what the server does not take as one goes as a message.
 
-    `flush` waits until what was sent to a process before has been accepted, `post` sends what nobody waits for.
+    `flush` waits until what was sent to a process before has been accepted; `send` sends, and waits until that is
+    accepted; `post` sends what nobody waits for.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class UpdateCalls:
         nursery: trio.Nursery,
         watches: Watches,
         flush: Callable[[PID], Awaitable[None]],
+        send: Callable[[PID, Item, int], Awaitable[bool]],
         post: Callable[[PID, Item], None],
     ) -> None:
         self._kernel = kernel
@@ -56,6 +58,7 @@ class UpdateCalls:
         self._nursery = nursery
         self._watches = watches
         self._flush = flush
+        self._send = send
         self._post = post
         self._under_way: dict[MonitorRef, _UnderWay] = {}
         self._open: Counter[PID] = Counter()
@@ -65,13 +68,14 @@ class UpdateCalls:
         if message.reply_to is None:
             raise Error(f"message={message!r} is no call", kind=INVALID)
         item = wire.message_item(message, self._kernel.cause(target, message))
-        payload_size(self._clients.own.data_converter.payload_converter, item.values, f"call {item.topic!r}")
+        converter = self._clients.own.data_converter.payload_converter
+        size = payload_size(converter, item.values, f"call {item.topic!r}")
         if self._open[target] >= MOST_OPEN:
             return await self._kernel.call_by_message(target, message, ref, sink)
         self._open[target] += 1
         call = _UnderWay(target, wire.call_key(message.reply_to), sink, trio.CancelScope())
         self._under_way[ref] = call
-        self._nursery.start_soon(self._run, call, message, item, ref)
+        self._nursery.start_soon(self._run, call, message, item, size, ref)
         return True
 
     def hang_up(self, ref: MonitorRef) -> None:
@@ -89,7 +93,7 @@ class UpdateCalls:
             call.scope.cancel()
             call.sink(Exit(call.target, ref, "noconnection", gone(call.target, "noconnection")))
 
-    async def _run(self, call: _UnderWay, message: Message, item: Item, ref: MonitorRef) -> None:
+    async def _run(self, call: _UnderWay, message: Message, item: Item, size: int, ref: MonitorRef) -> None:
         assert message.reply_to is not None
         number = message.reply_to.call
         try:
@@ -109,7 +113,9 @@ class UpdateCalls:
                 if not isinstance(value, Unanswered):
                     self._kernel.receive_reply(number, value)
                 elif value is Unanswered.REFUSED:
-                    await self._kernel.call_by_message(call.target, message, ref, call.sink)
+                    await self._watches.watch(call.target, ref, call.sink)
+                    if not await self._send(call.target, wire.refused_item(item), size):
+                        self._kernel.dead_letters.add(call.target, message)
                 else:
                     if run_id is None:
                         self._kernel.dead_letters.add(call.target, message)

@@ -35,14 +35,18 @@ _TOO_LATE: Final = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _AGAIN: Final = 0.05
 """Seconds until an update that the server has dropped is brought again."""
 
+_PAUSES: Final = (0.1, 0.3, 0.6)
+"""Seconds between the tries while the server has no room."""
+
 _DONE: Final = WaitPolicy(lifecycle_stage=Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED)
 
 
 async def send_update(client: Client, workflow_id: str, key: str, item: Item) -> tuple[Any, str | None]:
     """Update a workflow: what the update returned, or why not, and the run that took it if one did.
 
-    The server refuses an eleventh update at once with RESOURCE_EXHAUSTED, with which Temporal's client would ask again
-    for ten seconds. So we ask once ourselves; only a server that is away has the client's patience.
+    The server refuses an eleventh update with RESOURCE_EXHAUSTED, for which Temporal's client would ask again for ten
+    seconds. So we ask ourselves, for one; only a server that is away has the client's patience. What was
+    refused may have been taken all the same, as `refused_item` tells.
 
     Raises:
         Error: what the update failed with.
@@ -82,15 +86,19 @@ async def _brought(
 ) -> UpdateWorkflowExecutionResponse | Unanswered:
     """Bring an update until it is accepted, or the server does not take it."""
     patient = False
+    pauses = iter(_PAUSES)
     while True:
         try:
             answer = await client.workflow_service.update_workflow_execution(request, retry=patient)
         except RPCError as refusal:
             if refusal.status is RPCStatusCode.NOT_FOUND:
                 return Unanswered.GONE
-            if refusal.status in _BY_MESSAGE:
+            pause = next(pauses, None) if refusal.status is RPCStatusCode.RESOURCE_EXHAUSTED else None
+            if pause is not None:
+                await asyncio.sleep(pause)
+            elif refusal.status in _BY_MESSAGE:
                 return Unanswered.REFUSED
-            if refusal.status is RPCStatusCode.UNAVAILABLE and "aborted" in refusal.message:
+            elif refusal.status is RPCStatusCode.UNAVAILABLE and "aborted" in refusal.message:
                 # Its workflow task has failed or was lost: it was not taken. The same again is the same call.
                 await asyncio.sleep(_AGAIN)
             elif refusal.status not in _TOO_LATE:

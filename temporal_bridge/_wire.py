@@ -82,7 +82,8 @@ class Item(NamedTuple):
     sender: str | None = None
     call: list[Any] | None = None
     """Where a call wants its reply: the PID's text and the number of the call. A third entry, in a delivery to a node,
-    says that the node is to watch the target for the caller, and may answer at once."""
+    says that the node is to watch the target for the caller, and may answer at once; in a signal, that the server has
+    refused the call as an update."""
     target: str | None = None
     """For whom it is, in a delivery to a node; a signal is for its workflow."""
     cause: Mapping[str, str] | None = None
@@ -158,6 +159,20 @@ def item_message(item: Item) -> Message:
     sender = None if item.sender is None else PID.parse(item.sender)
     reply_to = None if item.call is None else ReplyTo(PID.parse(item.call[0]), item.call[1])
     return Message(item.topic, payload, sender, reply_to)
+
+
+def refused_item(item: Item) -> Item:
+    """A call that goes as a message because the server has refused it as an update, as which it may come nevertheless.
+
+    The server forgets an update when it drops a workflow task, and takes it back when the worker answers that task.
+    """
+    assert item.call is not None
+    return item._replace(call=[*item.call, True])
+
+
+def refused_call(item: Item) -> ReplyTo | None:
+    """The call that the server has refused as an update."""
+    return None if item.call is None or len(item.call) < 3 else item_message(item).reply_to
 
 
 def call_of(item: Item) -> Call | None:

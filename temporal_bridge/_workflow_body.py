@@ -292,6 +292,9 @@ class DurableProcess:
             else:
                 if item.topic == wire.REPLY:
                     self._host.calls.replied(item.values[0])
+                refused = wire.refused_call(item)
+                if refused is not None and not self._calls.take_over(refused):
+                    return False
                 return receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
             self._warn(item.topic, error)

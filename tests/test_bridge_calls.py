@@ -15,9 +15,13 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 import actors
-from actors import INVALID, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
+from actors import INVALID, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Message, Node, ReplyTo
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
+from temporal_bridge import _wire as wire
 from temporal_bridge._embedded import DYNAMIC_CONFIG
+from temporal_bridge._signals import send_signal
+from temporal_bridge._updates import send_update
+from temporal_bridge._wire import Mark, Unanswered
 from tests.bridging import Outside, outside
 from tests.call_entries import WORKER, adder, calls, hears, hoarder
 from tests.eventually import eventually
@@ -118,16 +122,16 @@ async def test_more_calls_at_once_than_the_server_has_updates_all_get_their_own_
     assert await ends_and_replays(here, pid) == []
 
 
-async def test_calls_of_several_nodes_beyond_the_limit_of_updates_are_taken_at_once(
+async def test_calls_of_several_nodes_beyond_the_limit_of_updates_are_each_taken_once(
     here: Outside, temporal_address: str
 ) -> None:
-    """The server refuses the eleventh update. Temporal's client would ask again for longer than a call may take."""
+    """The server refuses the eleventh update, and sometimes takes it nevertheless."""
     pid = await here.node.spawn(hoarder)
     await here.node.send(pid, "answer", 24)
     answers: list[int] = []
 
     async def ask(node: Node, number: int) -> None:
-        answers.append(await node.call(pid, "ask", number))
+        answers.append(await node.call(pid, "ask", number, timeout="30s"))
 
     async with AsyncExitStack() as stack:
         nodes: list[Node] = []
@@ -141,6 +145,35 @@ async def test_calls_of_several_nodes_beyond_the_limit_of_updates_are_taken_at_o
                 nursery.start_soon(ask, nodes[number % 6], number)
     assert sorted(answers) == list(range(24))
     assert await ends_and_replays(here, pid) == []
+
+
+@pytest.mark.parametrize("first", ["update", "message"])
+async def test_call_that_was_refused_as_an_update_and_taken_nevertheless_is_delivered_once(
+    here: Outside, first: str
+) -> None:
+    """The server may refuse an update, which then goes as a message, and find later that the worker has taken it."""
+    pid = await here.node.spawn(hoarder)
+    caller = ReplyTo(PID(here.node.name, "trio", "1"), 7)
+    item = wire.message_item(Message("ask", 1, reply_to=caller))
+
+    async def by_message() -> None:
+        signal = wire.signal_of([wire.refused_item(item)], Mark("another", 1))
+        await here.portal.call(send_signal, here.client, pid.id, signal, here.new_id())
+
+    async def by_update() -> None:
+        key = wire.call_key(caller)
+        answer, _ = await here.portal.call(send_update, here.client, pid.id, key, item)
+        assert answer is Unanswered.LATER
+
+    async with trio.open_nursery() as nursery:
+        if first == "update":
+            nursery.start_soon(by_update)
+            await eventually(partial(has_accepted, here, pid))
+            await by_message()
+        else:
+            await by_message()
+            await by_update()
+    assert await ends_and_replays(here, pid) == [1]
 
 
 async def test_more_calls_than_a_run_takes_as_updates_go_on_as_messages(
