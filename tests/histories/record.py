@@ -37,7 +37,7 @@ from tests.bridging import Outside, outside
 from tests.call_entries import WORKER as CALLS
 from tests.call_entries import adder, calls
 from tests.cluster_entries import WORKER as CLUSTER
-from tests.cluster_entries import cluster, frees, holder
+from tests.cluster_entries import asks, cluster, frees, holder, sees
 from tests.other_program import OtherProgram, other_program
 from tests.server_entries import WORKER as SERVERS
 from tests.server_entries import Counter, Door, servers
@@ -182,6 +182,8 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "upgrade-hands-a-call-on": lambda: _asking(answers_later, False),
     "cluster-names-over-an-upgrade": lambda: _with_messages(holder, ["name-1", 1], ("turn",), ("end",)),
     "cluster-name-of-a-dead-process": lambda: _freeing("name-2"),
+    "cluster-asks": lambda: _looking("name-3"),
+    "cluster-sees": lambda: _seeing("name-4"),
     "cluster-registry": lambda: _registry(),
     "example-saga": lambda: _run(trip, {"id": 1}),
     "example-saga-undone": lambda: _run(trip, {"id": 2, "fails_at": "car"}),
@@ -190,6 +192,13 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "example-order-approved": lambda: _ordering({**ORDER, "total": Decimal(600)}, "approve"),
     "example-order-undone": lambda: _ordering({**ORDER, "total": Decimal(20), "shipping_address": NOWHERE}),
 }
+
+UPGRADED: dict[str, Callable[[], Awaitable[PID]]] = {
+    "server-upgraded": lambda: _served(),
+    "state-machine-upgraded": lambda: _machine(),
+    "cluster-registry-upgraded": lambda: _busy_registry(),
+}
+"""Those on a server that advises to continue as new after few events."""
 
 OTHER_PROGRAM: dict[str, Callable[[OtherProgram], Awaitable[PID]]] = {
     "monitor-of-a-dead-node": lambda other: _killed_while(monitors, other),
@@ -230,6 +239,33 @@ async def _upgrading() -> PID:
 async def _freeing(name: str) -> PID:
     await actors.call(await actors.spawn(holder, name), "ask", "has it")
     return await _run(frees, name)
+
+
+async def _looking(name: str) -> PID:
+    """Looks for a name and a group, and is refused the name."""
+    held = await actors.spawn(holder, name)
+    await actors.call(held, "ask", "has it")
+    pid = await _run(asks, name)
+    await actors.send(held, "end")
+    return pid
+
+
+async def _seeing(name: str) -> PID:
+    """Watches a group in which somebody joins and leaves."""
+    pid = await actors.spawn_monitored(sees, name, actors.self_pid(), 2)
+    await actors.listen("ready").receive()
+    await actors.send(await actors.spawn(holder, name), "end")
+    await actors.events().receive()
+    return pid
+
+
+async def _busy_registry() -> PID:
+    """The one that all these have used; on a Temporal server that is asked to, over upgrades."""
+    await _with_messages(holder, ["name-1", 1], ("turn",), ("end",))
+    await _freeing("name-2")
+    await _looking("name-3")
+    await _seeing("name-4")
+    return await _registry()
 
 
 async def _registry() -> PID:
@@ -346,9 +382,9 @@ async def _main_hasty(again: bool) -> None:
     with patch.dict(DYNAMIC_CONFIG, {"limit.historyCount.suggestContinueAsNew": "60"}):
         async with (
             EmbeddedServer(database=False) as server,
-            outside(server.address, servers, worker=SERVERS, patience=600) as here,
+            outside(server.address, wf, worker=WORKER, workers=WORKERS, patience=600) as here,
         ):
-            for name, body in {"server-upgraded": _served, "state-machine-upgraded": _machine}.items():
+            for name, body in UPGRADED.items():
                 if again or not (HERE / f"{name}.json.gz").exists():
                     with trio.fail_after(60):
                         await _record(here, name, body)
