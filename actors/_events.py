@@ -42,8 +42,14 @@ class Result:
         return self.value
 
 
+class _Draft:
+    """A ref while it is filled, see `_message.Draft`."""
+
+    __slots__ = ("owner", "number")
+
+
 @attrs.frozen(hash=False, weakref_slot=False)
-class MonitorRef:
+class MonitorRef(_Draft):
     """Which monitor an `Exit` answers. Opaque: compare it, keep it, give it to `unmonitor`."""
 
     owner: PID
@@ -51,12 +57,6 @@ class MonitorRef:
 
     def __hash__(self) -> int:
         return self.number
-
-
-class _Draft:
-    """A ref while it is filled; the same layout, see `_message.Draft`."""
-
-    __slots__ = ("owner", "number")
 
 
 def make_ref(owner: PID, number: int) -> MonitorRef:

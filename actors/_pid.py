@@ -12,8 +12,14 @@ from actors._errors import Error, invalid
 _MARKS = frozenset("@|{}")
 
 
+class _Draft:
+    """A PID while it is filled, see `_message.Draft`."""
+
+    __slots__ = ("node", "host", "id")
+
+
 @attrs.frozen(order=True, hash=False, repr=False, weakref_slot=False)
-class PID:
+class PID(_Draft):
     """The identity of a process: frozen, hashable, ordered, and the same text wherever it is read.
 
     A local process has the node `name.incarnation`, so that a PID from before a restart never reaches a stranger.
@@ -67,12 +73,6 @@ def _parsed(text: str) -> PID:
 
 def _no_pid(text: object) -> Error:
     return invalid("text", text, "a PID such as {node@host|id}")
-
-
-class _Draft:
-    """A PID while it is filled; the same layout, see `_message.Draft`."""
-
-    __slots__ = ("node", "host", "id")
 
 
 def sibling(pid: PID, host: str, number: int) -> PID:
