@@ -16,6 +16,7 @@ import logging
 import math
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -56,7 +57,19 @@ class Soak:
         self.findings = Findings()
 
     async def run(self, seconds: float) -> None:
-        """Rounds until the time is up; the last one is finished."""
+        """Rounds until the time is up; the last one is finished, unless somebody ends the program."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._until_told, nursery.cancel_scope)
+            await self._run(seconds)
+            nursery.cancel_scope.cancel()
+
+    async def _until_told(self, scope: trio.CancelScope) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                self.findings.violation(f"ended by {signal.Signals(number).name}")
+                scope.cancel()
+
+    async def _run(self, seconds: float) -> None:
         known = Worker(WORKER, task_queue=self._queue, run=False)
         async with SoakServer(self._directory) as server, trio.open_nursery() as nursery:
             programs = Programs(server.address, self._queue, self._directory, self.findings, nursery)
