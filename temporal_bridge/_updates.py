@@ -35,7 +35,7 @@ _TOO_LATE: Final = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 _AGAIN: Final = 0.05
 """Seconds until an update that the server has dropped is brought again."""
 
-_PAUSES: Final = (0.1, 0.3, 0.6)
+_PAUSES: Final = (0.1, 0.3, 0.6, 1.0, 2.0)
 """Seconds between the tries while the server has no room."""
 
 _DONE: Final = WaitPolicy(lifecycle_stage=Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED)
@@ -45,7 +45,7 @@ async def send_update(client: Client, workflow_id: str, key: str, item: Item) ->
     """Update a workflow: what the update returned, or why not, and the run that took it if one did.
 
     The server refuses an eleventh update with RESOURCE_EXHAUSTED, for which Temporal's client would ask again for ten
-    seconds. So we ask ourselves, for one; only a server that is away has the client's patience. What was
+    seconds. So we ask ourselves, for four; only a server that is away has the client's patience. What was
     refused may have been taken all the same, as `refused_item` tells.
 
     Raises:
