@@ -29,7 +29,7 @@ lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff format --check
 
 types: $(READY)  ## mypy and pyright, both strict
-	$(BIN)/mypy $(wildcard actors everproc supervision temporal_bridge tests examples benchmarks)
+	$(BIN)/mypy $(wildcard actors supervision temporal_bridge tests examples benchmarks)
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 contracts: $(READY)  ## which package and module may import which

@@ -275,13 +275,13 @@ def test_second_signal_does_not_wait(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("command", "imported"),
     [
-        ([str(COMMAND), "run"], "trio"),
-        ([sys.executable, "-m", "everproc", "server"], "click"),
+        ([str(COMMAND), "run"], "click"),
+        ([sys.executable, "-m", "actors.cli", "server"], "rich"),
         ([sys.executable, "-m", "temporal_bridge.replay"], "temporalio"),
         ([sys.executable, "-m", "examples.orders"], "trio"),
         ([sys.executable, "-m", "benchmarks"], "attrs"),
     ],
-    ids=["everproc", "-m everproc", "replay", "orders", "benchmarks"],
+    ids=["everproc", "-m actors.cli", "replay", "orders", "benchmarks"],
 )
 def test_ctrl_c_while_a_program_imports_ends_it_without_a_word(
     shell: Shell, command: list[str], imported: str

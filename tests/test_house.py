@@ -30,9 +30,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         return set(archive.namelist())
 
 
-def test_wheel_contains_the_three_packages_and_the_command_and_nothing_else(wheel: set[str]) -> None:
+def test_wheel_contains_the_three_packages_and_nothing_else(wheel: set[str]) -> None:
     top = {name.split("/")[0] for name in wheel}
-    assert {name for name in top if not name.endswith(".dist-info")} == {*PACKAGES, "everproc"}
+    assert {name for name in top if not name.endswith(".dist-info")} == set(PACKAGES)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -103,12 +103,11 @@ def test_all_of_actors_is_loaded_before_a_sandbox_needs_it() -> None:
     assert loaded >= LATER
 
 
-def test_every_check_covers_the_packages_and_the_command() -> None:
+def test_every_check_covers_the_three_packages() -> None:
     tool = PYPROJECT["tool"]
-    every = {*PACKAGES, "everproc"}
-    assert set(tool["hatch"]["build"]["targets"]["wheel"]["packages"]) == every
-    assert set(tool["pyright"]["include"]) == every
-    assert set(tool["importlinter"]["root_packages"]) == every
+    assert tool["hatch"]["build"]["targets"]["wheel"]["packages"] == list(PACKAGES)
+    assert tool["pyright"]["include"] == list(PACKAGES)
+    assert tool["importlinter"]["root_packages"] == list(PACKAGES)
 
 
 def test_every_module_that_reaches_no_scheduler_is_bound_by_the_kernel_contract() -> None:

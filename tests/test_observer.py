@@ -458,7 +458,7 @@ async def test_something_else_than_a_node_is_refused() -> None:
 
 
 async def test_command_run_serves_the_page_and_tells_its_url() -> None:
-    command = [sys.executable, "-m", "everproc", "run", "tests.observed_program:main"]
+    command = [sys.executable, "-m", "actors.cli", "run", "tests.observed_program:main"]
     async with trio.open_nursery() as nursery:
         with trio.fail_after(60):
             process = await nursery.start(
@@ -482,7 +482,7 @@ async def test_command_run_serves_the_page_and_tells_its_url() -> None:
 
 
 def test_options_of_the_page_without_it_are_refused() -> None:
-    command = [sys.executable, "-m", "everproc", "run", "tests.observed_program:main", "--observe-actions"]
+    command = [sys.executable, "-m", "actors.cli", "run", "tests.observed_program:main", "--observe-actions"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 2
     assert "--observe" in ran.stderr

@@ -6,6 +6,18 @@ package can do comes from there as a layer of the manifest (`actors.manifest`) o
 run, `_program.py` runs one.
 """
 
-from actors.cli._main import run
+import signal
+import sys
 
-__all__ = ["run"]
+__all__ = ["main"]
+
+
+def main() -> None:
+    """The program. What it needs is imported here, so that a Ctrl-C meanwhile is no traceback."""
+    asked_for = signal.getsignal(signal.SIGINT)
+    if asked_for is signal.default_int_handler:  # and not ignored, as in the background of a script
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it: there is nothing to put away
+    from actors.cli._main import run
+
+    signal.signal(signal.SIGINT, asked_for)
+    sys.exit(run())

@@ -67,7 +67,7 @@ def _running(directory: Path) -> Generator[tuple[subprocess.Popen[bytes], NodeCl
     log = directory / "demo.log"
     with log.open("wb") as written:
         program = subprocess.Popen(
-            [sys.executable, "-m", "everproc", "run", "--name", name],
+            [sys.executable, "-m", "actors.cli", "run", "--name", name],
             cwd=directory,
             stdout=written,
             stderr=written,

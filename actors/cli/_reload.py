@@ -23,7 +23,7 @@ _LEFT_OUT: Final = ("__pycache__", "node_modules", "venv", "site-packages")
 
 def run_again(output: Output) -> int:
     """Run this very command without `--reload` in a child process, and again after each change; its exit status."""
-    command = [sys.executable, "-m", "everproc", *(arg for arg in sys.argv[1:] if arg != "--reload")]
+    command = [sys.executable, "-m", "actors.cli", *(arg for arg in sys.argv[1:] if arg != "--reload")]
     asked: list[int] = []
 
     def ask(number: int, _: FrameType | None) -> None:
