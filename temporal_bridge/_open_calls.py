@@ -15,6 +15,9 @@ from temporal_bridge._wire import Unanswered, call_key
 _MOST_PAST: Final = 1000
 """How many calls are remembered that came before: many more than can be brought again."""
 
+_MOST_REPLIES: Final = 100
+"""How many replies are kept for callers to whom the server has refused the update that it took."""
+
 _STRANGER: Final = "update"
 """The host in the PID that stands for a caller of another kind: a Temporal client that executes an update."""
 
@@ -30,6 +33,7 @@ class OpenCalls:
     def __init__(self, past: Iterable[str], on_settled: Callable[[], None]) -> None:
         self._past: dict[str, None] = dict.fromkeys(past)
         self._open: dict[str, asyncio.Future[Any]] = {}
+        self._replies: dict[str, Any] = {}
         self._returning = 0
         self._on_settled = on_settled
 
@@ -73,6 +77,9 @@ class OpenCalls:
             return False
         payload_size(workflow.payload_converter(), [payload], f"the reply to {to.pid}")
         self._settle(key, payload)
+        self._replies[key] = payload
+        if len(self._replies) > _MOST_REPLIES:
+            del self._replies[next(iter(self._replies))]
         return True
 
     def hang_up(self, key: str) -> None:
@@ -80,13 +87,16 @@ class OpenCalls:
         self._remember(key)
         self._settle(key, Unanswered.LATER)
 
-    def take_over(self, to: ReplyTo) -> bool:
+    def take_over(self, to: ReplyTo, post_reply: Callable[[ReplyTo, Any], None]) -> bool:
         """A call comes as a message, because the server has refused its update. False when it has come as that already.
 
-        The reply goes as a message in either case, and the update is not delivered if it comes only now.
+        The reply goes as a message in either case, at once if there is one already, and the update is not delivered if
+        it comes only now.
         """
         key = call_key(to)
         is_new = key not in self._past
+        if key in self._replies:
+            post_reply(to, self._replies.pop(key))
         self.hang_up(key)
         return is_new
 

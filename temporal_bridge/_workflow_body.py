@@ -293,7 +293,7 @@ class DurableProcess:
                 if item.topic == wire.REPLY:
                     self._host.calls.replied(item.values[0])
                 refused = wire.refused_call(item)
-                if refused is not None and not self._calls.take_over(refused):
+                if refused is not None and not self._calls.take_over(refused, self._host.post_reply):
                     return False
                 return receive(self._kernel, self._pid, item)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:

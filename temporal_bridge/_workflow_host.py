@@ -17,6 +17,7 @@ from actors import (
     MonitorRef,
     Process,
     Reason,
+    ReplyTo,
     Result,
     SpawnRequest,
     gone,
@@ -82,6 +83,10 @@ class WorkflowHost:
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
         return await self._messages.send(target, wire.reply_item(call, payload))
+
+    def post_reply(self, to: ReplyTo, payload: Any) -> None:
+        """A reply that has been given already, and did not get through."""
+        self._messages.post(to.pid, wire.reply_item(to.call, payload))
 
     # The end of others
 

@@ -176,6 +176,22 @@ async def test_call_that_was_refused_as_an_update_and_taken_nevertheless_is_deli
     assert await ends_and_replays(here, pid) == [1]
 
 
+async def test_reply_to_a_call_that_was_refused_as_an_update_and_taken_and_answered_arrives(
+    here: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = await here.node.spawn(adder)
+
+    async def refused(*args: Any) -> tuple[Any, str | None]:
+        await send_update(*args)
+        return Unanswered.REFUSED, None
+
+    monkeypatch.setattr("temporal_bridge._update_calls.send_update", refused)
+    assert await here.node.call(pid, "add", 2, timeout="20s") == 2
+    monkeypatch.undo()
+    assert await here.node.call(pid, "add", 3) == 5
+    assert await ends_and_replays(here, pid) == 5
+
+
 async def test_more_calls_than_a_run_takes_as_updates_go_on_as_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
