@@ -93,7 +93,7 @@ def main() -> None:
     unknown = [id for id in args.ids if id not in by_line]
     if unknown:
         parser.error(f"no figure {', '.join(unknown)}: there are {', '.join(sorted(by_line))}")
-    chosen = [by_line[id] for id in dict.fromkeys(args.ids)] or figures
+    chosen = list({by_line[id].id: by_line[id] for id in args.ids}.values()) or figures
     if args.list:
         for figure in chosen:
             print(f"{figure.id:4} {figure.what} [{figure.unit}] {figure.missing() or ''}")

@@ -93,3 +93,9 @@ def test_quick_run_names_what_takes_longer() -> None:
     command = [sys.executable, "-m", "benchmarks", "--quick", "P16"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=_program.ROOT)
     assert "P16: left out, it takes longer than --quick may" in done.stdout
+
+
+def test_figure_that_is_chosen_by_several_of_its_lines_is_measured_once() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--list", "P2", "P1", "P3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=_program.ROOT)
+    assert [line[:2] for line in done.stdout.splitlines() if not line.startswith(" ")] == ["P1"]
