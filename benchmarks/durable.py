@@ -343,6 +343,7 @@ FIGURES = (
         (2000, 5000, 10_000),
         n="watched",
         less=True,
+        whole=True,
         quick_rounds=0,
         around=server,
     ),
