@@ -53,6 +53,12 @@ async def until(calls: list[Any], entry: Any) -> None:
         await trio.sleep(0.01)
 
 
+async def is_at_work(here: Outside, entry: str) -> None:
+    """Wait for a process of an entry that has run until it waits for something."""
+    while not any(any(seen.waits) for seen in here.node.processes() if seen.entry == entry):  # noqa: ASYNC110
+        await trio.sleep(0.01)
+
+
 async def scheduled(here: Outside, options: dict[str, Any], entry: str = "out:echo", *args: Any) -> Any:
     """Call a function with options; what the server noted about it."""
     pid = await here.node.spawn(run_function, entry, list(args), options)
@@ -469,8 +475,7 @@ async def test_a15_process_activity_is_cancelled_with_its_caller(temporal_addres
     async with outside(temporal_address, app) as here:
         with noted() as calls:
             caller = await here.node.spawn(run_function, "out:long_polite", [here.node.kernel.pid])
-            while not [seen for seen in here.node.processes() if seen.entry == "out:long_polite"]:  # noqa: ASYNC110
-                await trio.sleep(0.01)
+            await is_at_work(here, "out:long_polite")
             await here.node.cancel(caller)
             while not calls:  # noqa: ASYNC110
                 await trio.sleep(0.01)
@@ -514,8 +519,7 @@ async def test_a15_stopped_worker_stops_its_process_activities_within_its_grace(
     with noted() as calls:
         async with outside(temporal_address, app, graceful_shutdown_timeout="200ms") as here:
             await here.node.spawn(run_function, "out:long_polite", [here.node.kernel.pid])
-            while not list(here.node.processes()):  # noqa: ASYNC110
-                await trio.sleep(0.01)
+            await is_at_work(here, "out:long_polite")
         (event,) = calls
         assert isinstance(event, Cancel)
         assert event.reason == "shutdown"
