@@ -163,9 +163,11 @@ class Peers:
                     await trio.sleep(APART)
                 nursery.start_soon(ask)
                 nursery.start_soon(ask_ourselves)
-        if there[-1] is _Fared.LEFT and here.count(_Fared.ANSWERED) < TIMES:
+        # Several may be told of at one time, in any order: what is not silence counts more.
+        fared = next((each for each in there if each is not _Fared.LEFT), _Fared.LEFT)
+        if fared is _Fared.LEFT and here.count(_Fared.ANSWERED) < TIMES:
             return _Fared.UNCERTAIN
-        return there[-1]
+        return fared
 
     async def _ask(self, node: str, within: timedelta) -> _Fared:
         """Ask a node whether it is there."""

@@ -42,11 +42,16 @@ class Server:
             await trio.sleep(delay)
             return
         await trio.sleep(within)
-        failure = ActivityFailureError(
-            cause=TimeoutError("", type=TimeoutType.SCHEDULE_TO_START, last_heartbeat_details=())
-        )
-        failure.__cause__ = failure.cause
-        raise failure
+        raise left()
+
+
+def left() -> ActivityFailureError:
+    """What the server reports of a question that a node has not taken up."""
+    failure = ActivityFailureError(
+        cause=TimeoutError("", type=TimeoutType.SCHEDULE_TO_START, last_heartbeat_details=())
+    )
+    failure.__cause__ = failure.cause
+    return failure
 
 
 async def is_dead(server: Server) -> bool:
@@ -79,6 +84,32 @@ async def test_node_is_not_dead_because_single_questions_get_stuck_in_the_server
     # Of each two, which are asked at a time, that to ourselves is brought, and that to the other node is stuck; twice.
     delays = iter([0.01, 60.0, 0.01, 60.0])
     assert not await is_dead(Server(lambda: next(delays, 0.01), alive={ME, OTHER}))
+
+
+async def test_node_that_answers_in_the_moment_in_which_other_questions_are_given_up_is_not_dead(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Torn(Server):
+        """With the third question the server tells of all: the first was answered, the others were left."""
+
+        def __init__(self) -> None:
+            super().__init__(lambda: 0.0, alive={ME})
+            self._asked = 0
+            self._told = trio.Event()
+
+        async def execute(self, name: str, args: list[Any], node: str, **settings: Any) -> None:
+            if node == ME:
+                return
+            self._asked += 1
+            number = self._asked
+            if number == 3:
+                self._told.set()
+            await self._told.wait()
+            if number in (2, 3):
+                raise left()
+
+    for _ in range(50):  # trio wakes what is due at one time in any order
+        assert not await is_dead(Torn())
 
 
 async def test_node_that_died_while_the_server_was_slow_is_dead_when_it_is_no_more(
