@@ -67,40 +67,29 @@ def test_a_server_that_skips_time(time_skipping, task_queue):
 """
 
 
+def pytest_in(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A pytest run of the tests in a directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(path)],
+        cwd=path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "others", [["-p", "no:trio"], ["-o", "trio_mode=true"]], ids=["alone", "pytest-trio"]
 )
 def test_the_fixtures_serve_tests_of_others(tmp_path: Path, others: list[str]) -> None:
     (tmp_path / "test_plugin_user.py").write_text(TESTS)
-    ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--everproc-seed=3",
-            *others,
-            str(tmp_path),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = pytest_in(tmp_path, "--everproc-seed=3", *others)
     assert "6 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
 def test_a_plain_test_that_asks_for_a_node_is_told_to_be_async(tmp_path: Path) -> None:
     (tmp_path / "test_plain.py").write_text("def test_plain(node):\n    pass\n")
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = pytest_in(tmp_path)
     assert "make it an async function" in ended.stdout
 
 
@@ -109,11 +98,5 @@ def test_a_pytest_run_that_does_not_use_the_plugin_does_not_import_temporalio(tm
         "import sys\n\ndef test_plain():\n"
         "    assert 'temporal_bridge._pytest_plugin' in sys.modules\n    assert 'temporalio' not in sys.modules\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = pytest_in(tmp_path)
     assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
