@@ -47,7 +47,7 @@ from actors._api import (
 from actors._channel import Channel, Picked, Queue, Sending, select
 from actors._cluster import Cluster
 from actors._context import current_context
-from actors._dead_letters import DeadLetter
+from actors._dead_letters import DeadLetter, DeadLetters
 from actors._duration import Duration, option_seconds, seconds
 from actors._entries import (
     Behaviour,
@@ -94,6 +94,7 @@ from actors._groups import GroupChange
 from actors._host import Host, SpawnFunction, SpawnRequest
 from actors._kernel import Kernel
 from actors._long_life import LongLife
+from actors._mailbox import Bound, mailbox_full
 from actors._message import Message, ReplyTo, check_topic, payload_of
 from actors._node import Node, run
 from actors._pid import PID, Dest
@@ -211,9 +212,11 @@ __all__ += [
     "OUTSIDE",
     "Attempt",
     "Behaviour",
+    "Bound",
     "CallOptions",
     "Caller",
     "Cluster",
+    "DeadLetters",
     "Description",
     "Entry",
     "FunctionCall",
@@ -247,6 +250,7 @@ __all__ += [
     "function_entry",
     "gone",
     "invalid",
+    "mailbox_full",
     "not_one_of",
     "option_seconds",
     "payload_of",

@@ -87,8 +87,7 @@ class Calls:
                 await kernel.call(pid, message, ref, take)
             else:
                 relations.watch(local, ref, take)
-                if not local.kernel.deliver(local, message):
-                    raise Error(f"the mailbox of {pid} is full: it took no call {topic!r}", kind=UNAVAILABLE)
+                local.kernel.deliver(local, message)
             if call.answer is None:
                 call.parked = True
                 await scheduler.park(call)

@@ -17,7 +17,7 @@ from actors._events import Exit, MonitorRef, Reason, Result
 from actors._groups import Groups
 from actors._host import Host, SpawnFunction, SpawnRequest
 from actors._long_life import LongLife
-from actors._mailbox import Bound
+from actors._mailbox import Bound, mailbox_full
 from actors._message import Message, ReplyTo
 from actors._names import Names
 from actors._pid import PID, Dest, sibling
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from actors._description import Description, Statistics
     from actors._functions import FunctionHost
 
-LOCAL_OPTIONS = ("mailbox.max", "mailbox.overflow")
 NAME_HOST = "name"
 """The host in the PID that stands for a name nobody has."""
 
@@ -192,9 +191,9 @@ class Kernel:
 
     def _bound_of(self, options: Mapping[str, Any], host: str) -> Bound | None:
         for option in options:
-            if option not in LOCAL_OPTIONS:
+            if option not in Bound.OPTIONS:
                 raise Error(
-                    f"option={option!r} is not known on host {host!r}: expected {', '.join(LOCAL_OPTIONS)}",
+                    f"option={option!r} is not known on host {host!r}: expected {', '.join(Bound.OPTIONS)}",
                     kind=INVALID,
                 )
         return Bound.of(options)
@@ -211,6 +210,8 @@ class Kernel:
         if dropped is None:
             return True
         self.dead_letters.add(process.pid, dropped)
+        if dropped.reply_to is not None:
+            self.refuse_call(dropped.reply_to, mailbox_full(process.pid, dropped.topic))
         return process.mailbox.bound is None or process.mailbox.bound.overflow != "reject"
 
     async def send(self, dest: Dest, message: Message) -> bool:
@@ -265,6 +266,12 @@ class Kernel:
     def cause(self, dest: PID, message: Message) -> Carrier | None:
         """What travels with a message that leaves for elsewhere, if causes are followed."""
         return None if self.tracing is None else self.tracing.sent(dest, message)
+
+    def refuse_call(self, to: ReplyTo, error: Error) -> None:
+        """A mailbox has no room for a call: its caller gets the error, if it waits in this program."""
+        kernel = self if to.pid.node == self.name else self.neighbours.get(to.pid.node)
+        if kernel is not None and kernel.has_caller(to.pid):
+            kernel.fail_call(to.call, error)
 
     def fail_call(self, call: int, error: Error) -> None:
         """A call was refused by its target, or could not be brought there: its caller gets the error."""

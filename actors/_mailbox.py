@@ -6,13 +6,14 @@ import heapq
 from collections import deque
 from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
 from actors._channel import Channel, Filled, Lifelong, Queue
-from actors._errors import NOT_FOUND, Error, invalid
+from actors._errors import NOT_FOUND, UNAVAILABLE, Error, invalid
 from actors._message import Message, check_topic
+from actors._pid import PID
 from actors._taps import Tap, TappedInbox
 
 _OVERFLOWS = ("reject", "drop_oldest", "drop_newest")
@@ -21,6 +22,9 @@ _OVERFLOWS = ("reject", "drop_oldest", "drop_newest")
 @attrs.frozen
 class Bound:
     """How many user messages may wait in a mailbox, and what happens to one too many (semantics 13)."""
+
+    OPTIONS: ClassVar[tuple[str, ...]] = ("mailbox.max", "mailbox.overflow")
+    """The options of a spawn that say it."""
 
     limit: int
     overflow: str
@@ -39,6 +43,11 @@ class Bound:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise invalid("mailbox.max", limit, "a whole number of 1 or more")
         return cls(limit, overflow)
+
+
+def mailbox_full(pid: PID, topic: str) -> Error:
+    """The error of a call that a full mailbox has not taken, or has dropped."""
+    return Error(f"the mailbox of {pid} is full: there is no room for call {topic!r}", kind=UNAVAILABLE)
 
 
 class Listener(Filled[Any]):
@@ -162,6 +171,14 @@ class Mailbox:
             self._onlookers.see(message)
         channel.put(message)
         return dropped
+
+    def rejects(self, topic: str) -> bool:
+        """Whether a message of that topic would be turned away now."""
+        bound = self.bound
+        if bound is None or bound.overflow != "reject" or self.unread < bound.limit:
+            return False
+        listener = None if self.listeners is None else self.listeners.get(topic)
+        return not (self.inbox if listener is None or listener.closed else listener).awaited
 
     def _number(self, message: Message) -> None:
         object.__setattr__(message, "arrival", self._arrivals)

@@ -25,6 +25,7 @@ from temporal_bridge._clients import Clients
 from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._connection import connect, shared_runtime
 from temporal_bridge._converter import JSONConverter, MsgpackConverter
+from temporal_bridge._dead_letters import LendDeadLetters
 from temporal_bridge._determinism_lint import report_offences
 from temporal_bridge._embedded import EmbeddedServer
 from temporal_bridge._function_activity import FunctionActivity
@@ -145,7 +146,7 @@ class TemporalBridge:
                 Serving(portal, make)
                 for make in (
                     partial(_node_worker, client, kernel, activities),
-                    *(partial(_worker, client, served, activities) for served in functions),
+                    *(partial(_worker, client, served, activities, kernel, portal) for served in functions),
                     *(partial(_watch_worker, client, queue, activities) for queue in queues),
                     partial(_registry_worker, client, activities),
                 )
@@ -291,7 +292,7 @@ async def _registry_worker(client: Client, activities: Activities) -> temporalio
 
 
 async def _worker(
-    client: Client, served: FunctionActivity, activities: Activities
+    client: Client, served: FunctionActivity, activities: Activities, kernel: Kernel, portal: Portal
 ) -> temporalio.worker.Worker:
     worker = served.worker
     settings: dict[str, Any] = {
@@ -305,7 +306,7 @@ async def _worker(
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
         workflow_runner=workflow_runner(worker.sandbox),
-        interceptors=[EndUnsupported(client), LendRefused(client)],
+        interceptors=[EndUnsupported(client), LendRefused(client), LendDeadLetters(kernel, portal)],
         **settings,
     )
 

@@ -12,7 +12,7 @@ import attrs
 import trio
 from temporalio.converter import PayloadConverter
 
-from actors import PID, UNAVAILABLE, Error, Exit, Kernel, MonitorRef, Process
+from actors import PID, Error, Exit, Kernel, MonitorRef, Process, mailbox_full
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import LARGEST, payload_size
 from temporal_bridge._wire import Call, Item
@@ -90,8 +90,7 @@ class Callers:
         waiting = self._waiting.get(call)
         if waiting is not None and isinstance(self._kernel.find(waiting.target), Process):
             self._kernel.unwatch(waiting.target, waiting.ref)
-            text = f"the mailbox of {waiting.target} is full: it took no call {topic!r}"
-            self._answer(waiting, [wire.REFUSED, Error(text, kind=UNAVAILABLE)], 0)
+            self._answer(waiting, [wire.REFUSED, mailbox_full(waiting.target, topic)], 0)
 
     def reply(self, call: Call, payload: Any, size: int) -> bool:
         """A reply. True when it goes with the delivery of its call, False when it has to be sent."""

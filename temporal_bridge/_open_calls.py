@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
-from actors import PID, ReplyTo
+from actors import PID, Error, ReplyTo
 from temporal_bridge._converter import payload_size
+from temporal_bridge._failures import to_failure
 from temporal_bridge._wire import Unanswered, call_key
 
 _MOST_PAST: Final = 1000
@@ -60,10 +62,12 @@ class OpenCalls:
         future = self._open[key] = asyncio.get_running_loop().create_future()
         if not deliver():
             self._settle(key, Unanswered.GONE)
-        value = await future  # a cancellation is the eviction of the instance
-        self._returning -= 1
-        if not self._returning:
-            self._on_settled()
+        try:
+            value = await future  # a cancellation is the eviction of the instance
+        except FailureError:
+            self._returned()
+            raise
+        self._returned()
         return value
 
     def answer(self, to: ReplyTo, payload: Any) -> bool:
@@ -80,6 +84,15 @@ class OpenCalls:
         self._replies[key] = payload
         if len(self._replies) > _MOST_REPLIES:
             del self._replies[next(iter(self._replies))]
+        return True
+
+    def refuse(self, to: ReplyTo, error: Error) -> bool:
+        """Fail the update of a call that the mailbox did not take; False when no update waits for the reply."""
+        future = self._open.pop(_key(to), None)
+        if future is None:
+            return False
+        self._returning += 1
+        future.set_exception(to_failure(error))
         return True
 
     def hang_up(self, key: str) -> None:
@@ -111,6 +124,11 @@ class OpenCalls:
         if future is not None:
             self._returning += 1
             future.set_result(value)
+
+    def _returned(self) -> None:
+        self._returning -= 1
+        if not self._returning:
+            self._on_settled()
 
     def _remember(self, key: str) -> None:
         self._past[key] = None

@@ -1,4 +1,4 @@
-"""The options of a durable spawn: `temporal.workflow.*`, checked when the process is spawned.
+"""The options of a durable spawn: `temporal.workflow.*` and `mailbox.*`, checked when the process is spawned.
 
 What the server would refuse is refused here wherever that can be known. In a workflow that matters: there the server
 refuses the whole workflow task, which is then tried again for ever.
@@ -29,7 +29,17 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 
-from actors import ALREADY_EXISTS, PID, Error, RetryPolicy, SpawnRequest, invalid, not_one_of, option_seconds
+from actors import (
+    ALREADY_EXISTS,
+    PID,
+    Bound,
+    Error,
+    RetryPolicy,
+    SpawnRequest,
+    invalid,
+    not_one_of,
+    option_seconds,
+)
 from temporal_bridge._cron import fault_of
 
 _PREFIX = "temporal.workflow."
@@ -71,6 +81,8 @@ class StartOptions:
     versioning_override: VersioningOverride | None = None
     static_summary: str | None = None
     static_details: str | None = None
+    bound: Bound | None = None
+    """That of the mailbox, of which Temporal knows nothing."""
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> StartOptions:
@@ -79,11 +91,13 @@ class StartOptions:
         Raises:
             Error: kind INVALID, naming the option, its value, and what is accepted.
         """
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"bound": Bound.of(options)}
         for option, value in options.items():
+            if option in Bound.OPTIONS:
+                continue
             field = option.removeprefix(_PREFIX)
             if field == option or field not in _FIELDS:
-                raise not_one_of("option", option, [_PREFIX + name for name in _FIELDS])
+                raise not_one_of("option", option, [*(_PREFIX + name for name in _FIELDS), *Bound.OPTIONS])
             values[field] = _FIELDS[field](value, option)
         return cls(**values)
 

@@ -28,7 +28,7 @@ class Portal:
         async with Portal() as portal:
             client = await portal.call(Client.connect, "localhost:7233")
 
-    From trio: `call`. From asyncio: `in_trio`, `in_trio_soon`. From any thread: `call_soon`. Whichever side asks,
+    From trio: `call`. From asyncio: `in_trio`. From any thread: `call_soon`, `in_trio_soon`. Whichever side asks,
     cancelling the caller cancels the callee, and the caller goes on only when the callee has ended.
 
     Leaving the block refuses new calls, cancels the asyncio tasks and awaits them for up to `grace`, during
@@ -132,7 +132,7 @@ class Portal:
         return result.unwrap()
 
     def in_trio_soon(self, sync_fn: Callable[[*Args], object], *args: *Args) -> bool:
-        """From asyncio: run `sync_fn(*args)` in the trio thread soon; False when the trio side has gone.
+        """From any thread: run `sync_fn(*args)` in the trio thread soon; False when the trio side has gone.
 
         All calls run in the order asked, also relative to the starts of `in_trio`, each in a copy of its caller's
         context variables. An exception is logged.

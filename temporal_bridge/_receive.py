@@ -14,6 +14,9 @@ def receive(kernel: Kernel, target: PID, item: Item) -> bool:
     """
     if item.topic == wire.REPLY:
         return kernel.receive_reply(*item.values)
+    if item.topic == wire.REFUSED:
+        kernel.fail_call(*item.values)
+        return True
     if item.topic == wire.LINK:
         kernel.receive_link(target, PID.parse(item.values[0]))
         return True

@@ -67,6 +67,7 @@ class Starting:
         facts: dict[str, Any] = {
             "parent": None if request.parent is None else str(request.parent.pid),
             "context": dict(request.context),
+            "bound": wire.bound_row(options.bound),
             "messages": [list(item) for item in items],
         }
         settings: dict[str, Any] = {

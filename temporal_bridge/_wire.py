@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
 
-from actors import PID, Description, Error, Exit, Message, Reason, ReplyTo, Result, gone
+from actors import PID, Bound, Description, Error, Exit, Message, Reason, ReplyTo, Result, gone
 from temporal_bridge._cancel_text import CancelRequest
 from temporal_bridge._converter import MsgpackPayloadConverter, pack, payload_size, register
 
@@ -36,6 +36,8 @@ MONITOR: Final = "@monitor"
 UNMONITOR: Final = "@unmonitor"
 EXIT: Final = "@exit"
 REFUSED: Final = "@refused"
+"""Brings the error of a call that a mailbox did not take."""
+
 HANG_UP: Final = "@hang_up"
 
 DESCRIBE: Final = "@describe"
@@ -191,6 +193,16 @@ def call_number(item: Item) -> int | None:
 def reply_item(call: int, payload: Any) -> Item:
     """The answer to a call."""
     return Item(REPLY, [call, payload])
+
+
+def refusal_item(call: int, error: Error) -> Item:
+    """The error of a call that was not taken, instead of an answer."""
+    return Item(REFUSED, [call, error])
+
+
+def bound_row(bound: Bound | None) -> list[Any] | None:
+    """The bound of a mailbox, in a header."""
+    return None if bound is None else [bound.limit, bound.overflow]
 
 
 def announce_item(request: CancelRequest) -> Item:

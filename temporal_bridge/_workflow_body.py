@@ -16,6 +16,7 @@ from actors import (
     NOT_FOUND,
     PID,
     UNAVAILABLE,
+    Bound,
     Cluster,
     Description,
     Error,
@@ -25,11 +26,13 @@ from actors import (
     SpawnFunction,
     SpawnRequest,
     check_topic,
+    mailbox_full,
 )
 from temporal_bridge import _wire as wire
 from temporal_bridge._cancel_text import CancelRequest, read_cancel
 from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._converter import payload_size
+from temporal_bridge._dead_letters import DurableDeadLetters, tell
 from temporal_bridge._determinism_lint import check_source
 from temporal_bridge._failures import to_failure
 from temporal_bridge._open_calls import OpenCalls
@@ -84,6 +87,7 @@ class DurableProcess:
         )
         self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
         self._kernel.monitors_children = True
+        self._kernel.dead_letters = DurableDeadLetters()
         self._kernel.on_succeed = self._wake
         tracing = workflow_tracing()
         if tracing is not None:
@@ -96,7 +100,7 @@ class DurableProcess:
             self._entry,
             PID.parse(header["parent"]) if "parent" in header else None,
             header.get("context", {}),
-            None,
+            Bound(*header["bound"]) if "bound" in header else None,
         )
         if tracing is not None:
             self._process.mailbox.add_tap(tracing.tap(self._process))
@@ -109,6 +113,7 @@ class DurableProcess:
         self._view: Callable[[], Any] | None = None
         self._kernel.long_life = self
         self._calls = self._kernel.open_calls = OpenCalls(carried.get("calls", ()), self._wake)
+        self._kernel.post_refusal = self._host.post_refusal
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
         self._deadline: float | None = None
@@ -257,6 +262,9 @@ class DurableProcess:
             message = wire.item_message(self._called(name, args))
             if self._entry.accepts is not None:
                 self._entry.accepts(message)
+            if self._process.mailbox.rejects(name):
+                tell(self._pid, message)
+                raise mailbox_full(self._pid, name)
         except (Error, TypeError, ValueError, IndexError) as error:
             raise to_failure(Error.of(error)) from error
 

@@ -81,6 +81,7 @@ class WorkflowChildren:
         facts = {
             "parent": str(self._pid),
             "context": dict(request.context),
+            "bound": wire.bound_row(options.bound),
             "messages": [list(item) for item in items],
         }
         header = wire.to_header(facts)

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
 from actors import (
     PID,
     Description,
+    Error,
     Exit,
     Kernel,
     Message,
@@ -87,6 +88,10 @@ class WorkflowHost:
     def post_reply(self, to: ReplyTo, payload: Any) -> None:
         """A reply that has been given already, and did not get through."""
         self._messages.post(to.pid, wire.reply_item(to.call, payload))
+
+    def post_refusal(self, to: ReplyTo, error: Error) -> None:
+        """Tell a caller that its call was not taken."""
+        self._messages.post(to.pid, wire.refusal_item(to.call, error))
 
     # The end of others
 

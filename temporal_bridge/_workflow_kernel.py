@@ -33,10 +33,16 @@ class WorkflowKernel(Kernel):
     successor: Successor | None = None
     on_succeed: Callable[[], None]
     open_calls: OpenCalls
+    post_refusal: Callable[[ReplyTo, Error], None]
 
     async def reply(self, to: ReplyTo, payload: Any) -> bool:
         """As `Kernel.reply`: as the result of the update that the call came by, if it waits."""
         return self.open_calls.answer(to, payload) or await super().reply(to, payload)
+
+    def refuse_call(self, to: ReplyTo, error: Error) -> None:
+        """As `Kernel.refuse_call`, wherever its caller is."""
+        if not self.open_calls.refuse(to, error) and self.route(to.pid) is not None:
+            self.post_refusal(to, error)
 
     def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
         """As `Kernel.succeed`. What cannot be the start of a new run ends the process instead."""

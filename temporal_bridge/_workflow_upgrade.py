@@ -87,6 +87,7 @@ def begin_run(
     facts = {
         "parent": None if process.parent is None else str(process.parent),
         "context": dict(process.context),
+        "bound": wire.bound_row(process.mailbox.bound),
         "carried": carried,
     }
     header = wire.to_header(facts)

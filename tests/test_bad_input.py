@@ -416,12 +416,13 @@ MADE_BY_THE_RUNTIME = {
     "Attempt", "CallOptions", "Caller", "Description", "Entry", "FunctionCall", "FunctionHost", "FunctionInfo",
     "Future", "GreenTask", "Host", "Kernel", "Outside", "Parking", "Process", "Queue", "ReplyTo", "RetryPolicy",
     "Scheduler", "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
-    "ChannelClosed", "Ticker", "Behaviour", "Cluster", "LongLife", "Registry",
+    "ChannelClosed", "Ticker", "Behaviour", "Bound", "Cluster", "DeadLetters", "LongLife", "Registry",
 }  # fmt: skip
 FOR_HOSTS_ONLY = {
     "current_context",
     "exit_sink",
     "gone",
+    "mailbox_full",
     "payload_of",
     "running_process",
     "foreign",

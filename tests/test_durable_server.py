@@ -358,3 +358,25 @@ async def test_state_machine_goes_over_an_upgrade_with_what_it_has_put_aside(has
         assert first.continued_execution_run_id
 
     await inside(hasty, body)
+
+
+async def test_full_server_refuses_calls_at_once(here: Outside) -> None:
+    async def body() -> tuple[list[str], int]:
+        pid = await start_server(Counter, options={"mailbox.max": 1})
+        outcomes = actors.Channel[str]()
+
+        async def ask() -> None:
+            try:
+                await call(pid, Counter.slowly, 1, timeout="20s")
+            except Error as error:
+                await outcomes.send(error.kind)
+            else:
+                await outcomes.send("answered")
+
+        for _ in range(8):
+            actors.start_soon(ask)
+        return [await outcomes.receive() for _ in range(8)], await call(pid, Counter.increment, 0)
+
+    outcomes, count = await inside(here, body)
+    assert set(outcomes) == {"answered", UNAVAILABLE}
+    assert outcomes.count("answered") == count

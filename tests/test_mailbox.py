@@ -398,6 +398,27 @@ async def test_call_to_a_full_mailbox_that_rejects_fails_at_once() -> None:
     assert clock() == before
 
 
+async def call_and_tell(target: actors.PID, owner: actors.PID) -> None:
+    with pytest.raises(actors.Error, match="full") as caught:
+        await actors.call(target, "question")
+    await actors.send(owner, "told", caught.value.kind)
+
+
+@on_every_host
+@pytest.mark.parametrize("overflow", ["drop_oldest", "drop_newest"])
+async def test_call_that_a_full_mailbox_drops_fails_at_once(overflow: str) -> None:
+    pid = await bounded(1, overflow).spawn(forever)
+    before = clock()
+    if overflow == "drop_newest":
+        await actors.send(pid, "fills it")
+    await actors.spawn(call_and_tell, pid, actors.self_pid())
+    await settle()
+    if overflow == "drop_oldest":
+        assert await actors.send(pid, "pushes the call out")
+    assert (await actors.inbox().receive()).payload == actors.UNAVAILABLE
+    assert clock() - before < 1
+
+
 @on_every_host
 async def test_room_that_is_made_by_receiving_can_be_used_again() -> None:
     pid = await bounded(2).spawn(echo)

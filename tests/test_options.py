@@ -242,14 +242,16 @@ def test_w15_bad_start_option_is_refused_with_its_name_value_and_what_is_accepte
 
 
 @pytest.mark.parametrize(
-    "name", ["temporal.workflow.ids", "workflow.id", "id", "mailbox.max", "activity.id", ""]
+    "name", ["temporal.workflow.ids", "workflow.id", "id", "mailbox.most", "activity.id", ""]
 )
 def test_w15_unknown_start_option_is_refused_with_all_that_are_known(name: str) -> None:
-    known = ", ".join(f"temporal.workflow.{option}" for option in OPTIONS)
+    own = [f"temporal.workflow.{option}" for option in OPTIONS]
+    known = ", ".join([*own, "mailbox.max", "mailbox.overflow"])
     meant = {
         "temporal.workflow.ids": "; did you mean temporal.workflow.id?",
         "workflow.id": "; did you mean temporal.workflow.id?",
         "id": "; did you mean temporal.workflow.id?",
+        "mailbox.most": "; did you mean mailbox.max?",
         "activity.task_queue": "; did you mean temporal.workflow.task_queue?",
     }
     expected = f"option={name!r} is not valid: expected one of {known}{meant.get(name, '')}"

@@ -38,6 +38,8 @@ from tests.call_entries import WORKER as CALLS
 from tests.call_entries import adder, calls
 from tests.cluster_entries import WORKER as CLUSTER
 from tests.cluster_entries import asks, cluster, frees, holder, sees
+from tests.mailbox_entries import WORKER as MAILBOXES
+from tests.mailbox_entries import calls_it, keeps, mailboxes
 from tests.other_program import OtherProgram, other_program
 from tests.server_entries import WORKER as SERVERS
 from tests.server_entries import Counter, Door, servers
@@ -175,6 +177,7 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "upgrade": lambda: _with_messages(takes_turns, [3, []], *[("n", number) for number in range(4)]),
     "functions": lambda: _run(uses_everything),
     "called-by-updates": lambda: _called(),
+    "bounded-mailbox": lambda: _bounded(),
     "server": lambda: _served(),
     "state-machine": lambda: _machine(),
     "cancelled-three-times": lambda: _cancelled(3, counts_cancels, False, []),
@@ -212,6 +215,7 @@ WORKERS = (
     Worker("saga:worker", task_queue="saga", entries=[saga]),
     Worker("http_orders:worker", task_queue="http_orders", entries=[http_orders]),
     Worker("app:worker", task_queue="orders", entries=[orders]),
+    Worker(MAILBOXES, task_queue="mailboxes", entries=[mailboxes]),
     Worker(CALLS, task_queue="calls", entries=[calls]),
     Worker(SERVERS, task_queue="servers", entries=[servers]),
 )
@@ -323,6 +327,20 @@ async def _called() -> PID:
     for number in range(3):
         await actors.call(pid, "add", number)
     await actors.send(pid, "stop")
+    await actors.events().receive()
+    return pid
+
+
+async def _bounded() -> PID:
+    """It refuses a message, and a call of a durable process, before an upgrade and after it."""
+    spawner = actors.spawner(options={"mailbox.max": 1})
+    pid = await spawner.spawn_monitored(keeps)
+    for last in ("turn", "go"):
+        await actors.sleep("300ms")
+        for number in range(2):
+            await actors.send(pid, "n", number)
+        await _run(calls_it, pid)
+        await actors.send(pid, last)
     await actors.events().receive()
     return pid
 
