@@ -3,10 +3,14 @@
     python -m benchmarks.soak --seconds 60 --seed 1
 
 Rounds of durable processes and of local ones on three nodes exchange numbers; each receiver checks that those of every
-sender come in order, each once. Some continue as new all the while, some end, some sit on a node that is killed; all
-are monitored. Meanwhile the workers and the server are SIGKILLed and started again, a few times in each round, and
-functions fail. In the end every history that is left is replayed. The closing lines say what held, and how often. Where
+sender come in order, each once. Some continue as new all the while, some end, some sit on nodes that are killed; all
+are monitored. Meanwhile the workers and the server are SIGKILLed and started again at random moments, and functions
+fail. In the end every history that is left is replayed. The closing lines say what held, and how often. Where
 something did not, the logs of all programs and the server's database are kept, and the report says where.
+
+The load paces itself. A few turns go round among the processes with their numbers, and only who has a turn sends. So
+as many send at once as there are turns, be the processes ten or a thousand, and a server that is slower is asked less.
+A round lasts so many seconds, not so many numbers; then the processes are told to end.
 """
 
 from __future__ import annotations
@@ -26,7 +30,6 @@ from pathlib import Path
 
 import trio
 
-import actors
 from actors import Error, Node
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import WORKER
@@ -37,9 +40,9 @@ from temporal_bridge import TemporalBridge, TemporalClient, Worker
 
 log = logging.getLogger("everproc.soak")
 
-WORKER_KILLS = 3
-SERVER_KILLS = 2
-"""In a round, of each; as many for each fifty processes, with which it takes longer."""
+WORKERS_LIVE = 12.0
+SERVERS_LIVE = 30.0
+"""Seconds, on the average, after which a worker that has started is killed, and the server."""
 
 
 class Soak:
@@ -88,29 +91,36 @@ class Soak:
     async def _rounds(
         self, node: Node, server: SoakServer, programs: Programs, workers: Sequence[Program], ends: float
     ) -> None:
-        number, times = 0, max(1, self._load.processes // 50)
+        number = 0
         while not number or (trio.current_time() < ends and not self.findings.violations):
-            name = f"dropped-{number}-{uuid.uuid4().hex[:8]}"
-            async with programs.running(name) as dropped, trio.open_nursery() as nursery:
+            this = Round(self.findings, self._seed, number, self._load, programs)
+            async with trio.open_nursery() as nursery:
                 for worker in workers:
                     nursery.start_soon(
-                        self._restart, worker.name, worker.restart, number, times * WORKER_KILLS
+                        self._kill, worker.name, worker.restart, number, WORKERS_LIVE, this.loaded
                     )
                 if self._away is not None:
                     restart = partial(server.restart, self._away)
-                    nursery.start_soon(self._restart, "server", restart, number, times * SERVER_KILLS)
-                await Round(self.findings, self._seed, number, self._load).run(node, name, dropped)
+                    nursery.start_soon(self._kill, "server", restart, number, SERVERS_LIVE, this.loaded)
+                await this.run(node)
                 nursery.cancel_scope.cancel()
             number += 1
             log.info("round %d is over", number)
 
-    async def _restart(
-        self, name: str, restart: Callable[[], Awaitable[None]], number: int, kills: int
+    async def _kill(
+        self,
+        name: str,
+        restart: Callable[[], Awaitable[None]],
+        number: int,
+        lives: float,
+        loaded: trio.Event,
     ) -> None:
-        """Kill something at random moments of a round, so many times: if there were no end, a slow machine had none."""
+        """Kill something at random moments of a round, and once while its processes end."""
         moments = random.Random(f"{self._seed}/{name}/{number}")
-        for _ in range(kills):
-            await trio.sleep(moments.uniform(1.0, 20.0))
+        last = False
+        while not last:
+            last = loaded.is_set()
+            await trio.sleep(moments.expovariate(1 / lives))
             log.info("killing %s", name)
             await restart()
             log.info("%s is there again", name)
@@ -140,13 +150,10 @@ def main() -> int:
         "--seed", type=int, default=0, help="of who sends to whom and of the kills (default: 0)"
     )
     parser.add_argument("--processes", type=int, default=100, help="that exchange at once (default: 100)")
+    parser.add_argument("--turns", type=int, default=16, help="how many of them send at once (default: 16)")
     parser.add_argument(
-        "--numbers",
-        type=int,
-        default=20,
-        help="that each sends to each of its peers in a round (default: 20)",
+        "--load", type=float, default=40, help="for how many seconds of each round they send (default: 40)"
     )
-    parser.add_argument("--pause", default="20ms", help="of each between two of them (default: 20ms)")
     parser.add_argument("--keep-server", action="store_true", help="do not kill the server")
     parser.add_argument(
         "--away", type=float, default=0, help="how many seconds a killed server is away (default: 0)"
@@ -164,22 +171,19 @@ def main() -> int:
         log_to(None)
         trio.run(serve, *parsed.serve)
         return 0
-    if not math.isfinite(parsed.seconds) or parsed.seconds <= 0:
-        parser.error(f"--seconds {parsed.seconds}: expected more than 0")
-    for name in ("processes", "numbers"):
+    for name in ("seconds", "load"):
+        if not math.isfinite(getattr(parsed, name)) or getattr(parsed, name) <= 0:
+            parser.error(f"--{name} {getattr(parsed, name)}: expected more than 0")
+    for name in ("processes", "turns"):
         if getattr(parsed, name) < 1:
             parser.error(f"--{name} {getattr(parsed, name)}: expected 1 or more")
-    try:
-        actors.seconds(parsed.pause, "--pause")
-    except Error as refusal:
-        parser.error(str(refusal))
     if not math.isfinite(parsed.away) or parsed.away < 0:
         parser.error(f"--away {parsed.away}: expected 0 or more")
     directory: Path = parsed.logs or Path(tempfile.mkdtemp(prefix="everproc-soak-"))
     directory.mkdir(parents=True, exist_ok=True)
     log_to(directory / "soak.log")
     away: float | None = None if parsed.keep_server else parsed.away
-    soaking = Soak(parsed.seed, Load(parsed.processes, parsed.numbers, parsed.pause), away, directory)
+    soaking = Soak(parsed.seed, Load(parsed.processes, parsed.turns, parsed.load), away, directory)
     findings = soaking.findings
     try:
         trio.run(soaking.run, parsed.seconds)

@@ -68,11 +68,13 @@ async def watch_for_stillness(findings: Findings, node: Node) -> None:
         await trio.sleep(LOOK)
         moved = findings.steps != steps
         steps = findings.steps
-        if not moved:
-            for pid in list(findings.pending):
-                found = await _seen(node, pid)
-                moved = moved or (found is not None and found != seen.get(pid))
-                seen[pid] = seen.get(pid) if found is None else found
+        for pid in list(findings.pending):
+            if moved:
+                break
+            found = await _seen(node, pid)
+            if found is not None:
+                moved = seen.get(pid, found) != found
+                seen[pid] = found
         still = 0 if moved else still + 1
         if still:
             log.warning("nothing has moved for %d looks; %s", still, findings.waits)

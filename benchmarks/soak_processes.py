@@ -8,8 +8,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import attrs
+
 import actors
 from actors import PID, Error, Exit, Namespace
+from temporal_bridge import register
 
 T = TypeVar("T")
 
@@ -17,97 +20,154 @@ log = logging.getLogger("everproc.soak")
 
 soak = Namespace("soak")
 WORKER = "soak:worker"
-ROUNDS_OF_FUNCTIONS = 3
+
+BURST = 3
+"""How many numbers whoever has the turn sends."""
+
+NOTHING, TURN, LAST = "nothing", "the turn", "the last"
+"""What a number brings with it."""
 
 
-class Ledger:
+@register
+@attrs.define
+class Books:
+    """What a process of the exchange has had and sent. It takes them along when it continues as new."""
+
+    name: str
+    taken: dict[str, int]
     """The last number of each sender."""
+    peers: list[PID] = attrs.field(factory=list[PID])
+    sent: list[int] = attrs.field(factory=list[int])
+    """The last number to each peer."""
+    done: list[str] = attrs.field(factory=list[str])
+    """The senders that have said what their last number was."""
+    turns: int = 0
+    ended: bool = False
+    calls: int = 0
+    failed: int = 0
+    """Of the calls of functions, how many attempts failed."""
 
-    def __init__(self, senders: list[str], count: int, last: dict[str, int] | None = None) -> None:
-        self._count = count
-        self.last = dict.fromkeys(senders, 0) if last is None else dict(last)
-
-    def note(self, sender: str, number: int, by: str) -> None:
+    def note(self, sender: str, number: int) -> None:
         """Check that a number is the next one."""
-        expected = self.last[sender] + 1
+        expected = self.taken[sender] + 1
         if number != expected:
             what = "was doubled or late" if number < expected else "came after a loss"
-            raise Error(f"{by}: number {number} of {sender} {what}, expected {expected}", kind="CONFLICT")
-        self.last[sender] = number
+            raise Error(
+                f"{self.name}: number {number} of {sender} {what}, expected {expected}", kind="CONFLICT"
+            )
+        self.taken[sender] = number
 
-    @property
-    def complete(self) -> bool:
-        """Whether every sender has sent all of its numbers."""
-        return all(last == self._count for last in self.last.values())
+    def close(self, sender: str, last: int) -> None:
+        """Check that all numbers of a sender have come, which sends no more."""
+        if last != self.taken[sender] or sender in self.done:
+            raise Error(
+                f"{self.name}: the last number of {sender} is {last}, and {self.taken[sender]} came",
+                kind="CONFLICT",
+            )
+        self.done.append(sender)
+
+    def result(self) -> list[Any]:
+        """What a process gives in the end."""
+        return [
+            self.name,
+            {"messages": sum(self.sent), "functions called": self.calls, "functions failed": self.failed},
+        ]
 
 
-async def exchange(name: str, count: int, senders: list[str], pause: str) -> str:
-    """Waits for `peers`, sends each of them the numbers up to `count`, and takes as many from each sender."""
-    peers: list[PID] = await actors.listen("peers").receive()
-    numbers = actors.listen("n")
-    done = actors.Channel[None](1)
+async def exchange(books: Books, work: Callable[[Books], Awaitable[None]] | None = None) -> list[Any]:
+    """Takes numbers, each of its senders' in turn, until it is told to end and all senders have.
 
-    async def send() -> None:
-        for number in range(1, count + 1):
-            for peer in peers:
-                if not await actors.send(peer, "n", name, number):
-                    raise Error(f"{name}: {peer} took no message", kind="NOT_FOUND")
-            await actors.sleep(pause)
-        await done.send(None)
+    A number may bring the turn. Whoever has it sends the next numbers to the next of its peers, and the turn with the
+    last of them. So as many send at once as there are turns, however many processes there are; and the slower the
+    server is, the less is asked of it.
+    """
+    if not books.peers:
+        books.peers, has_turn = await actors.listen("peers").receive()
+        books.sent = [0] * len(books.peers)
+        if has_turn:
+            await take_turn(books)
+    numbers, end = actors.listen("number"), actors.listen("end")
+    while not books.ended or len(books.done) < len(books.taken):
+        picked = await (actors.select(numbers) if books.ended else actors.select(end, numbers))
+        if picked.channel is end:
+            books.ended = True
+            for peer, last in zip(books.peers, books.sent, strict=True):
+                await tell(books, peer, last, LAST)
+            continue
+        sender, number, brings = picked.value
+        if brings == LAST:
+            books.close(sender, number)
+            continue
+        books.note(sender, number)
+        if brings == TURN and not books.ended:
+            await take_turn(books)
+            if work is not None:
+                await work(books)
+    return books.result()
 
-    actors.start_soon(send)
-    ledger = Ledger(senders, count)
-    while not ledger.complete:
-        sender, number = await numbers.receive()
-        ledger.note(sender, number, name)
-    await done.receive()
-    return name
+
+async def take_turn(books: Books) -> None:
+    """Send the next numbers to the next peer, and the turn with the last of them."""
+    index = books.turns % len(books.peers)
+    books.turns += 1
+    for left in reversed(range(BURST)):
+        books.sent[index] += 1
+        await tell(books, books.peers[index], books.sent[index], NOTHING if left else TURN)
+
+
+async def tell(books: Books, peer: PID, number: int, brings: str) -> None:
+    """Send a number to a peer. It is there: it does not end before its last has come."""
+    if not await actors.send(peer, "number", books.name, number, brings):
+        raise Error(f"{books.name}: {peer} took no message", kind="NOT_FOUND")
 
 
 @soak.function(worker=WORKER)
-async def flaky(number: int) -> int:
-    """Fails more often than not."""
+async def flaky(number: int) -> list[int]:
+    """Fails more often than not; the result, and which attempt gave it."""
     if random.random() < 0.6:
         raise Error("on purpose", kind="UNAVAILABLE")
-    return number * 2
+    return [number * 2, actors.funcs.info().attempt]
 
 
 @soak.process(worker=WORKER)
-async def durable(name: str, count: int, senders: list[str], pause: str) -> str:
+async def durable(books: Books) -> list[Any]:
     """A durable process of the exchange, which calls functions that fail."""
+    return await exchange(books, call_function)
+
+
+async def call_function(books: Books) -> None:
+    """Call one that fails, until it has not."""
     retrying = actors.funcs.Executor().with_options(
         {
             "activity.start_to_close_timeout": "5s",
             "activity.retry_policy": {"initial_interval": "50ms", "maximum_interval": "500ms"},
         }
     )
-    for number in range(ROUNDS_OF_FUNCTIONS):
-        if await retrying.call("soak:flaky", number) != number * 2:
-            raise Error(f"{name}: a function gave another's result", kind="CONFLICT")
-    return await exchange(name, count, senders, pause)
+    value, attempt = await retrying.call("soak:flaky", books.turns)
+    if value != books.turns * 2:
+        raise Error(f"{books.name}: a function gave another's result", kind="CONFLICT")
+    books.calls += 1
+    books.failed += attempt - 1
 
 
 @soak.process(worker=WORKER)
-async def upgrading(name: str, count: int, senders: list[str], taken: int = 0, last: Any = None) -> str:
-    """One that only takes numbers, and continues as new all the time."""
-    ledger = Ledger(senders, count, last)
-    numbers = actors.listen("n")
-    while not ledger.complete:
-        sender, number = await numbers.receive()
-        ledger.note(sender, number, name)
-        taken += 1
-        if taken % 25 == 0 and not ledger.complete:
-            await actors.upgrade(upgrading, name, count, senders, taken, ledger.last)
-    return name
+async def upgrading(books: Books) -> list[Any]:
+    """One that continues as new all the time."""
+    return await exchange(books, continue_as_new)
+
+
+async def continue_as_new(books: Books) -> None:
+    """Go on in a new run."""
+    await actors.upgrade(upgrading, books)
 
 
 @soak.process(worker=WORKER)
-async def dies(reason: str) -> str:
+async def dies(reason: str) -> list[Any]:
     """One that ends as it is told: each of its monitors must fire once."""
     await actors.listen("end").receive()
     if reason == "error":
         raise Error("on purpose", kind="CONFLICT")
-    return "normal"
+    return [reason, {}]
 
 
 @soak.process(worker=WORKER)
@@ -126,18 +186,19 @@ async def watches(pid: PID, boss: PID) -> str:
 
 
 async def sits(name: str) -> None:
-    """Has a name in the cluster, and waits to be killed with its node."""
-    await register(name)
+    """Has a name in the cluster, is in a group of that name, and waits to be killed with its node."""
+    await hold(name)
+    await patiently(partial(actors.groups.join, name, scope="cluster"))
     async for message in actors.inbox():
         await actors.reply(message, message.payload)
 
 
 async def keeper(name: str) -> None:
     """Starts local processes on the node it runs on, for whoever asks by its name in the cluster."""
-    await register(name)
+    await hold(name)
     async for message in actors.inbox():
         if message.topic == "exchange":
-            await actors.reply(message, [await actors.spawn(exchange, *each) for each in message.payload])
+            await actors.reply(message, [await actors.spawn(exchange, each) for each in message.payload])
         elif message.topic == "sit":
             await actors.reply(message, [await actors.spawn(sits, each) for each in message.payload])
 
@@ -154,7 +215,7 @@ async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
         await actors.sleep("1s")
 
 
-async def register(name: str) -> None:
+async def hold(name: str) -> None:
     """Take a name of the cluster."""
     await patiently(partial(actors.names.register, name, scope="cluster"))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -16,18 +18,19 @@ from actors import PID, Error, Exit, Node
 from benchmarks.soak_findings import Findings, watch_for_stillness
 from benchmarks.soak_processes import (
     WORKER,
+    Books,
     dies,
     durable,
     exchange,
     found,
+    hold,
     patiently,
-    register,
     upgrading,
     watches,
 )
-from benchmarks.soak_programs import Program
+from benchmarks.soak_programs import Program, Programs
 
-PEERS = 6
+PEERS = 3
 OPTIONS = {"temporal.workflow.task_timeout": "5s"}
 LONG = "30m"
 """A call's time. What goes wrong is found otherwise, and a slow machine is not wrong."""
@@ -35,23 +38,28 @@ LONG = "30m"
 
 @attrs.frozen
 class Load:
-    """How many processes exchange how many numbers, and how long each waits between two of them."""
+    """How many processes exchange numbers, how many of them send at once, and for how many seconds."""
 
     processes: int
-    numbers: int
-    pause: str
+    turns: int
+    seconds: float
 
 
 class Round:
-    """One round. `number` and the seed say who sends to whom."""
+    """One round. `number` and the seed say who sends to whom.
 
-    def __init__(self, findings: Findings, seed: int, number: int, load: Load) -> None:
+    `loaded` is set when the processes are about to be told to end.
+    """
+
+    def __init__(self, findings: Findings, seed: int, number: int, load: Load, programs: Programs) -> None:
         self._findings = findings
         self._random = random.Random(f"{seed}/{number}")
         self._load = load
+        self._programs = programs
         self._per_kind = max(2, load.processes // 4)
+        self.loaded = trio.Event()
 
-    async def run(self, node: Node, name: str, dropped: Program) -> None:
+    async def run(self, node: Node) -> None:
         """Until all has ended as it has to, or something has not."""
         self._findings.waits.clear()
         self._findings.pending.clear()
@@ -64,14 +72,27 @@ class Round:
             watching.start_soon(watch_for_stillness, self._findings, node)
             watching.start_soon(until_violated, watching.cancel_scope)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(partial(node.execute, self._drop, name, dropped, on="trio"))
+                nursery.start_soon(partial(node.execute, self._drop_some, on="trio"))
                 nursery.start_soon(partial(node.execute, self._exchange, on="trio"))
             watching.cancel_scope.cancel()
 
-    # The node that is dropped
+    # The nodes that are dropped
 
-    async def _drop(self, name: str, program: Program) -> None:
-        """Processes on a node that is killed: each monitor fires once, and their names are free again."""
+    async def _drop_some(self) -> None:
+        """Drop one node after the other, until the processes of the exchange are told to end."""
+        while True:
+            name = f"dropped-{uuid.uuid4().hex[:8]}"
+            self._findings.step("drop", f"{name} to start")
+            async with self._programs.running(name) as program:
+                if not await self._drop(name, program) or self.loaded.is_set():
+                    break
+        self._findings.step("drop", "nothing: it is done")
+
+    async def _drop(self, name: str, program: Program) -> bool:
+        """Processes on a node that is killed: each monitor fires once, and their names are free again.
+
+        Whether the round is to go on.
+        """
         findings = self._findings
         findings.step("drop", f"the name of {name}")
         sitting = [f"{name}-{number}" for number in range(3)]
@@ -102,7 +123,7 @@ class Round:
         for _ in watchers:
             event = await actors.events().receive()
             if not isinstance(event, Exit):
-                return  # as in `_take_exits`
+                return False  # as in `_take_exits`
             findings.ended(event.pid)
             if event.result.value != "noconnection":
                 on = watchers[event.pid]
@@ -111,34 +132,37 @@ class Round:
         for each in sitting:
             findings.step("drop", f"the name {each} to be free")
             await _taken(each)
-        findings.counts["names freed"] += len(sitting)
-        findings.step("drop", "nothing: it is done")
+            findings.step("drop", f"the group {each} to be empty")
+            while await patiently(partial(actors.groups.members, each, scope="cluster")):
+                await actors.sleep("500ms")
+        findings.counts["names and groups freed"] += len(sitting)
+        return True
 
     # The exchange
 
     async def _exchange(self) -> None:
         """A process of this program that starts the others, and takes their exits."""
-        findings, numbers, pause = self._findings, self._load.numbers, self._load.pause
+        findings = self._findings
         names = [f"{kind}{number}" for kind in "dlab" for number in range(self._per_kind)]
         turning = [f"u{number}" for number in range(max(1, self._per_kind // 8))]
-        peers, senders = self._acquainted(names, turning)
+        peers, books = self._acquainted([*names, *turning])
         pids: dict[str, PID] = {}
         for name in names:
             if name[0] == "d":
                 findings.step("exchange", f"durable {name} to be spawned")
-                pids[name] = await _spawned(durable, name, numbers, senders[name], pause)
+                pids[name] = await _spawned(durable, books[name])
             elif name[0] == "l":
-                pids[name] = await actors.spawn(exchange, name, numbers, senders[name], pause, on="trio")
+                pids[name] = await actors.spawn(exchange, books[name], on="trio")
         for kind in "ab":
             those = [name for name in names if name[0] == kind]
-            asked = [[name, numbers, senders[name], pause] for name in those]
+            asked = [books[name] for name in those]
             findings.step("exchange", f"the name of node-{kind}")
             keeper = await found(f"node-{kind}")
             findings.step("exchange", f"{keeper} to start processes")
             pids.update(zip(those, await actors.call(keeper, "exchange", asked, timeout=LONG), strict=True))
         for name in turning:
             findings.step("exchange", f"durable {name} to be spawned")
-            pids[name] = await _spawned(upgrading, name, numbers, senders[name])
+            pids[name] = await _spawned(upgrading, books[name])
         expected = {pid: ("normal", name) for name, pid in pids.items()}
         ending: dict[PID, tuple[str, str]] = {}
         for reason in ("normal", "error"):
@@ -151,33 +175,36 @@ class Round:
             for _ in range(2):
                 findings.step("exchange", f"the monitor of {name} {pid}")
                 await patiently(partial(actors.monitor, pid))
-        for name in names:
-            findings.step("exchange", f"{name} {pids[name]} to be told its peers")
-            await actors.send(pids[name], "peers", [pids[other] for other in peers[name]])
+        turns = set(self._random.sample(list(pids), min(self._load.turns, len(pids))))
+        for name, pid in pids.items():
+            findings.step("exchange", f"{name} {pid} to be told its peers")
+            await actors.send(pid, "peers", [pids[other] for other in peers[name]], name in turns)
         for pid in ending:
             findings.step("exchange", f"{pid} to be told to end")
+            await actors.send(pid, "end")
+        findings.step("exchange", "the time to be over")
+        await actors.sleep(timedelta(seconds=self._load.seconds))
+        self.loaded.set()
+        for name, pid in pids.items():
+            findings.step("exchange", f"{name} {pid} to be told to end")
             await actors.send(pid, "end")
         await self._take_exits(expected)
         findings.counts["rounds"] += 1
         findings.counts["processes"] += len(expected)
-        findings.counts["messages"] += numbers * PEERS * len(names)
         findings.counts["monitors"] += 2 * len(expected)
         findings.step("exchange", "nothing: it is done")
 
-    def _acquainted(
-        self, names: list[str], turning: list[str]
-    ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """Who sends to whom, and who gets from whom."""
-        everybody = [*names, *turning]
+    def _acquainted(self, names: list[str]) -> tuple[dict[str, list[str]], dict[str, Books]]:
+        """To whom each sends, and with what it begins; as many send to each."""
+        order = self._random.sample(names, len(names))
+        steps = self._random.sample(range(1, len(order)), min(PEERS, len(order) - 1))
         peers = {
-            name: self._random.sample([other for other in everybody if other != name], PEERS)
-            for name in names
+            name: [order[(place + step) % len(order)] for step in steps] for place, name in enumerate(order)
         }
-        senders: dict[str, list[str]] = {name: [] for name in everybody}
-        for name, to in peers.items():
-            for other in to:
-                senders[other].append(name)
-        return peers, senders
+        books = {
+            name: Books(name, {order[place - step]: 0 for step in steps}) for place, name in enumerate(order)
+        }
+        return peers, books
 
     async def _take_exits(self, expected: dict[PID, tuple[str, str]]) -> None:
         """Two of each: it has two monitors."""
@@ -190,13 +217,15 @@ class Round:
                 return  # a cancel: the round is over, because of what another part has found
             exits[event.pid] += 1
             reason, value = expected[event.pid]
-            wrong = event.reason != reason or (reason == "normal" and event.result.value != value)
+            found, counts = event.result.value or (None, {})
+            wrong = event.reason != reason or (reason == "normal" and found != value)
             if wrong and exits[event.pid] == 1:
                 findings.violation(f"{value} {event.pid} ended with reason={event.reason}: {event.result}")
                 return  # others will follow that waited for it
             if exits[event.pid] > 2:
                 findings.violation(f"a monitor of {value} fired twice: {event}")
             elif exits[event.pid] == 2:
+                findings.counts.update(counts)
                 findings.ended(event.pid)
         late = await actors.select(actors.events(), actors.after("500ms"))
         if isinstance(late.value, Exit):
@@ -213,7 +242,7 @@ async def _taken(name: str) -> None:
     """Take a name whose holder is dead, as soon as the registry knows."""
     while True:
         try:
-            await register(name)
+            await hold(name)
         except Error as error:
             if error.kind != actors.ALREADY_EXISTS:
                 raise
