@@ -3,10 +3,11 @@
     python -m benchmarks.soak --seconds 60 --seed 1
 
 Rounds of durable processes and of local ones on three nodes exchange numbers; each receiver checks that those of every
-sender come in order, each once. Some continue as new all the while, some end, some sit on nodes that are killed; all
-are monitored. Meanwhile the workers and the server are SIGKILLed and started again at random moments, and functions
-fail. In the end every history that is left is replayed. The closing lines say what held, and how often. Where
-something did not, the logs of all programs and the server's database are kept, and the report says where.
+sender come in order, each once. They call durable servers, which check that each call comes once. Some continue as new
+all the while, some end, some sit on nodes that are killed; all are monitored. Meanwhile the workers and the server are
+SIGKILLed and started again at random moments, and functions fail. In the end every history that is left is replayed.
+The closing lines say what held, and how often. Where something did not, the logs of all programs and the server's
+database are kept, and the report says where.
 
 The load paces itself. A few turns go round among the processes with their numbers, and only who has a turn sends. So
 as many send at once as there are turns, be the processes ten or a thousand, and a server that is slower is asked less.
@@ -150,7 +151,7 @@ def main() -> int:
         "--seed", type=int, default=0, help="of who sends to whom and of the kills (default: 0)"
     )
     parser.add_argument("--processes", type=int, default=100, help="that exchange at once (default: 100)")
-    parser.add_argument("--turns", type=int, default=16, help="how many of them send at once (default: 16)")
+    parser.add_argument("--turns", type=int, default=32, help="how many of them send at once (default: 32)")
     parser.add_argument(
         "--load", type=float, default=40, help="for how many seconds of each round they send (default: 40)"
     )

@@ -12,6 +12,7 @@ import attrs
 
 import actors
 from actors import PID, Error, Exit, Namespace
+from supervision import Server, call, handle_call
 from temporal_bridge import register
 
 T = TypeVar("T")
@@ -20,12 +21,37 @@ log = logging.getLogger("everproc.soak")
 
 soak = Namespace("soak")
 WORKER = "soak:worker"
+LONG = "30m"
+"""A call's time. What goes wrong is found otherwise, and a slow machine is not wrong."""
 
 BURST = 3
 """How many numbers whoever has the turn sends."""
 
 NOTHING, TURN, LAST = "nothing", "the turn", "the last"
 """What a number brings with it."""
+
+
+@soak.process(worker=WORKER)
+class Tally(Server):
+    """A durable server that fails when a call is lost or doubled. It continues as new now and then by itself."""
+
+    def init(self) -> None:
+        """Nobody has called."""
+        self.calls: dict[str, int] = {}
+
+    @handle_call
+    def count(self, caller: str, number: int) -> list[Any]:
+        """Check that this call is the caller's next."""
+        expected = self.calls.get(caller, 0) + 1
+        if number != expected:
+            raise Error(f"call {number} of {caller} came, expected {expected}", kind="CONFLICT")
+        self.calls[caller] = number
+        return [caller, number]
+
+    @handle_call
+    def total(self) -> int:
+        """How many calls came."""
+        return sum(self.calls.values())
 
 
 @register
@@ -36,6 +62,8 @@ class Books:
     name: str
     taken: dict[str, int]
     """The last number of each sender."""
+    server: PID
+    """The `Tally` that it calls."""
     peers: list[PID] = attrs.field(factory=list[PID])
     sent: list[int] = attrs.field(factory=list[int])
     """The last number to each peer."""
@@ -44,6 +72,8 @@ class Books:
     turns: int = 0
     ended: bool = False
     calls: int = 0
+    """Of the server."""
+    functions: int = 0
     failed: int = 0
     """Of the calls of functions, how many attempts failed."""
 
@@ -70,7 +100,12 @@ class Books:
         """What a process gives in the end."""
         return [
             self.name,
-            {"messages": sum(self.sent), "functions called": self.calls, "functions failed": self.failed},
+            {
+                "messages": sum(self.sent),
+                "calls": self.calls,
+                "functions called": self.functions,
+                "functions failed": self.failed,
+            },
         ]
 
 
@@ -101,6 +136,7 @@ async def exchange(books: Books, work: Callable[[Books], Awaitable[None]] | None
         books.note(sender, number)
         if brings == TURN and not books.ended:
             await take_turn(books)
+            await call_server(books)
             if work is not None:
                 await work(books)
     return books.result()
@@ -113,6 +149,14 @@ async def take_turn(books: Books) -> None:
     for left in reversed(range(BURST)):
         books.sent[index] += 1
         await tell(books, books.peers[index], books.sent[index], NOTHING if left else TURN)
+
+
+async def call_server(books: Books) -> None:
+    """Call the server, which counts our calls."""
+    books.calls += 1
+    answer = await call(books.server, Tally.count, books.name, books.calls, timeout=LONG)
+    if answer != [books.name, books.calls]:
+        raise Error(f"{books.name}: call {books.calls} got the answer {answer}", kind="CONFLICT")
 
 
 async def tell(books: Books, peer: PID, number: int, brings: str) -> None:
@@ -146,7 +190,7 @@ async def call_function(books: Books) -> None:
     value, attempt = await retrying.call("soak:flaky", books.turns)
     if value != books.turns * 2:
         raise Error(f"{books.name}: a function gave another's result", kind="CONFLICT")
-    books.calls += 1
+    books.functions += 1
     books.failed += attempt - 1
 
 

@@ -17,8 +17,10 @@ import actors
 from actors import PID, Error, Exit, Node
 from benchmarks.soak_findings import Findings, watch_for_stillness
 from benchmarks.soak_processes import (
+    LONG,
     WORKER,
     Books,
+    Tally,
     dies,
     durable,
     exchange,
@@ -29,11 +31,11 @@ from benchmarks.soak_processes import (
     watches,
 )
 from benchmarks.soak_programs import Program, Programs
+from supervision import call, start_server, stop_server
 
 PEERS = 3
 OPTIONS = {"temporal.workflow.task_timeout": "5s"}
-LONG = "30m"
-"""A call's time. What goes wrong is found otherwise, and a slow machine is not wrong."""
+SERVERS = 4
 
 
 @attrs.frozen
@@ -145,7 +147,12 @@ class Round:
         findings = self._findings
         names = [f"{kind}{number}" for kind in "dlab" for number in range(self._per_kind)]
         turning = [f"u{number}" for number in range(max(1, self._per_kind // 8))]
-        peers, books = self._acquainted([*names, *turning])
+        servers: list[PID] = []
+        for _ in range(SERVERS):
+            findings.step("exchange", "a server to start")
+            start = partial(start_server, Tally, on=WORKER, name=f"tally-{uuid.uuid4()}", options=OPTIONS)
+            servers.append(await patiently(start))
+        peers, books = self._acquainted([*names, *turning], servers)
         pids: dict[str, PID] = {}
         for name in names:
             if name[0] == "d":
@@ -188,13 +195,24 @@ class Round:
         for name, pid in pids.items():
             findings.step("exchange", f"{name} {pid} to be told to end")
             await actors.send(pid, "end")
+        calls = findings.counts["calls"]
         await self._take_exits(expected)
+        counted = 0
+        for server in servers:
+            findings.step("exchange", f"server {server} to tell its count, and to stop")
+            counted += await call(server, Tally.total, timeout=LONG)
+            await stop_server(server)
+        calls = findings.counts["calls"] - calls
+        if counted != calls:
+            findings.violation(f"the servers had {counted} calls, of {calls} that were answered")
         findings.counts["rounds"] += 1
         findings.counts["processes"] += len(expected)
         findings.counts["monitors"] += 2 * len(expected)
         findings.step("exchange", "nothing: it is done")
 
-    def _acquainted(self, names: list[str]) -> tuple[dict[str, list[str]], dict[str, Books]]:
+    def _acquainted(
+        self, names: list[str], servers: list[PID]
+    ) -> tuple[dict[str, list[str]], dict[str, Books]]:
         """To whom each sends, and with what it begins; as many send to each."""
         order = self._random.sample(names, len(names))
         steps = self._random.sample(range(1, len(order)), min(PEERS, len(order) - 1))
@@ -202,7 +220,8 @@ class Round:
             name: [order[(place + step) % len(order)] for step in steps] for place, name in enumerate(order)
         }
         books = {
-            name: Books(name, {order[place - step]: 0 for step in steps}) for place, name in enumerate(order)
+            name: Books(name, {order[place - step]: 0 for step in steps}, servers[place % len(servers)])
+            for place, name in enumerate(order)
         }
         return peers, books
 

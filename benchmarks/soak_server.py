@@ -12,6 +12,9 @@ import trio
 from temporal_bridge._embedded import DYNAMIC_CONFIG
 from temporal_bridge._temporal_program import find_temporal
 
+LONG_HISTORY = 200
+"""After so many events the server suggests to continue as new."""
+
 
 class SoakServer:
     """The server, while the block lasts."""
@@ -46,6 +49,7 @@ class SoakServer:
         command = [self._program, "server", "start-dev", "--headless", "--ip", "127.0.0.1"]
         command += ["--port", str(self._port), "--db-filename", str(self._database), "--log-level", "warn"]
         command += [f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()]
+        command += [f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={LONG_HISTORY}"]
         with self._log.open("ab") as log:
             self._process = await trio.lowlevel.open_process(command, stdout=log, stderr=log)
         health = [self._program, "operator", "cluster", "health", "--address", self.address]
