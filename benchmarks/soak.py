@@ -31,7 +31,7 @@ from pathlib import Path
 
 import trio
 
-from actors import Error, Node
+from actors import Node
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import WORKER
 from benchmarks.soak_programs import Program, Programs, log_to, serve
@@ -70,7 +70,7 @@ class Soak:
     async def _until_told(self, scope: trio.CancelScope) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
-                self.findings.violation(f"ended by {signal.Signals(number).name}")
+                self.findings.told = signal.Signals(number).name
                 scope.cancel()
 
     async def _run(self, seconds: float) -> None:
@@ -150,7 +150,9 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="of who sends to whom and of the kills (default: 0)"
     )
-    parser.add_argument("--processes", type=int, default=100, help="that exchange at once (default: 100)")
+    parser.add_argument(
+        "--processes", type=int, default=100, help="that exchange at once, 8 or more (default: 100)"
+    )
     parser.add_argument("--turns", type=int, default=32, help="how many of them send at once (default: 32)")
     parser.add_argument(
         "--load", type=float, default=40, help="for how many seconds of each round they send (default: 40)"
@@ -163,8 +165,8 @@ def main() -> int:
         "--logs",
         type=Path,
         metavar="DIRECTORY",
-        help="where logs and the server's database are written, and kept (default: a temporary directory, which is kept"
-        " when something did not hold)",
+        help="a new directory for the logs and the server's database (default: a temporary one, which is kept only when"
+        " something did not hold)",
     )
     parser.add_argument("--serve", nargs=3, metavar=("ADDRESS", "QUEUE", "NAME"), help=argparse.SUPPRESS)
     parsed = parser.parse_args()
@@ -175,32 +177,37 @@ def main() -> int:
     for name in ("seconds", "load"):
         if not math.isfinite(getattr(parsed, name)) or getattr(parsed, name) <= 0:
             parser.error(f"--{name} {getattr(parsed, name)}: expected more than 0")
-    for name in ("processes", "turns"):
-        if getattr(parsed, name) < 1:
-            parser.error(f"--{name} {getattr(parsed, name)}: expected 1 or more")
+    for name, least in (("processes", 8), ("turns", 1)):
+        if getattr(parsed, name) < least:
+            parser.error(f"--{name} {getattr(parsed, name)}: expected {least} or more")
     if not math.isfinite(parsed.away) or parsed.away < 0:
         parser.error(f"--away {parsed.away}: expected 0 or more")
     directory: Path = parsed.logs or Path(tempfile.mkdtemp(prefix="everproc-soak-"))
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            parser.error(f"--logs {directory}: expected a new or an empty directory")
+    except OSError as error:
+        parser.error(f"--logs {directory}: {error.strerror}")
     log_to(directory / "soak.log")
     away: float | None = None if parsed.keep_server else parsed.away
     soaking = Soak(parsed.seed, Load(parsed.processes, parsed.turns, parsed.load), away, directory)
     findings = soaking.findings
     try:
         trio.run(soaking.run, parsed.seconds)
-    except* Error as errors:
+    except* Exception as errors:
         log.exception("the soak has failed")
-        for error in _leaves(errors):
-            findings.violation(repr(error))
+        for each in _leaves(errors):
+            findings.violation(repr(each))
     print(findings.report())
     if findings.violations:
         print(f"the logs of all programs, and the server's database: {directory}")
     elif parsed.logs is None:
         shutil.rmtree(directory)
-    return 1 if findings.violations else 0
+    return 1 if findings.violations or findings.told else 0
 
 
-def _leaves(group: BaseExceptionGroup[Error]) -> list[BaseException]:
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[BaseException]:
     """The errors in a group of groups."""
     found: list[BaseException] = []
     for error in group.exceptions:

@@ -28,6 +28,8 @@ class Findings:
     """The processes whose ends are waited for."""
     steps: int = 0
     violated: trio.Event = attrs.field(factory=trio.Event)
+    told: str = ""
+    """The signal that has ended the soak before its time."""
 
     def violation(self, text: str) -> None:
         """Note what did not hold: the round that runs is the last."""
@@ -49,11 +51,16 @@ class Findings:
         """What held, for people."""
         lines = [f"{name}: {count}" for name, count in sorted(self.counts.items())]
         lines += [f"VIOLATION {text}" for text in self.violations]
-        lines.append(
-            "FAILED"
-            if self.violations
-            else "nothing lost, doubled or out of order; every monitor fired once; every history replays"
-        )
+        if self.violations:
+            lines.append("FAILED")
+        elif self.told:
+            lines.append(
+                f"ended by {self.told}: nothing is known of the round that ran, no history was replayed"
+            )
+        else:
+            lines.append(
+                "nothing lost, doubled or out of order; every monitor fired once; every history replays"
+            )
         return "\n".join(lines)
 
 

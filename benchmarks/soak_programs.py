@@ -65,7 +65,12 @@ class Program:
         known = self._programs
         command = [sys.executable, "-m", "benchmarks.soak", "--serve", known.address, known.queue, self.name]
         with (known.logs / f"{self.name}.log").open("ab") as log:
-            self._process = await trio.lowlevel.open_process(command, stdout=subprocess.PIPE, stderr=log)
+            self._process = await trio.lowlevel.open_process(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C is for us
+            )
         self._killed = False
         known.nursery.start_soon(self._await_end, self._process)
         assert self._process.stdout is not None
@@ -79,8 +84,9 @@ class Program:
             )
 
     async def kill(self) -> None:
-        """SIGKILL it."""
-        assert self._process is not None
+        """SIGKILL it; fine when it has not been started."""
+        if self._process is None:
+            return
         with trio.CancelScope(shield=True):
             self._killed = True
             self._process.kill()

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import trio
 
+from actors import UNAVAILABLE, Error
 from temporal_bridge._embedded import DYNAMIC_CONFIG
 from temporal_bridge._temporal_program import find_temporal
 
@@ -22,6 +23,7 @@ class SoakServer:
     def __init__(self, directory: Path) -> None:
         self._database = directory / "temporal.db"
         self._log = directory / "server.log"
+        self._process: trio.Process | None = None
         with closing(socket.socket()) as free:
             free.bind(("127.0.0.1", 0))
             self._port: int = free.getsockname()[1]
@@ -29,14 +31,17 @@ class SoakServer:
 
     async def __aenter__(self) -> SoakServer:
         self._program = await find_temporal()
-        await self._start()
+        try:
+            await self._start()
+        except BaseException:
+            await self._kill()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with trio.CancelScope(shield=True):
-            await self._kill()
+        await self._kill()
 
     async def restart(self, away: float = 0.0) -> None:
         """SIGKILL it, and start another on its database, so many seconds later."""
@@ -51,15 +56,22 @@ class SoakServer:
         command += [f"--dynamic-config-value={key}={value}" for key, value in DYNAMIC_CONFIG.items()]
         command += [f"--dynamic-config-value=limit.historyCount.suggestContinueAsNew={LONG_HISTORY}"]
         with self._log.open("ab") as log:
-            self._process = await trio.lowlevel.open_process(command, stdout=log, stderr=log)
+            self._process = await trio.lowlevel.open_process(
+                command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # as a `Program`
+            )
         health = [self._program, "operator", "cluster", "health", "--address", self.address]
         for _ in range(100):
             answer = await trio.run_process(health, check=False, capture_stdout=True, capture_stderr=True)
             if not answer.returncode:
                 return
             await trio.sleep(0.1)
-        raise RuntimeError(f"the server did not start again at {self.address}")
+        raise Error(f"no server started at {self.address}: see {self._log}", kind=UNAVAILABLE)
 
     async def _kill(self) -> None:
-        self._process.kill()
-        await self._process.wait()
+        if self._process is not None:
+            with trio.CancelScope(shield=True):
+                self._process.kill()
+                await self._process.wait()
