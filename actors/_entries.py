@@ -242,6 +242,7 @@ def _mark(entry: Entry) -> None:
     """Let the function itself be spawned or called as the entry; a built-in one of a manifest takes no mark."""
     if not entry.place or isinstance(entry.function, FunctionType):
         setattr(entry.function, _MARK, entry)
+        vars(entry.function).pop(_KEPT, None)  # what it was spawned as before it was declared
 
 
 def _is_main(known: Entry, entry: Entry) -> bool:
@@ -326,6 +327,10 @@ def process_entry(target: Target, name: str = "target") -> Entry:
         Error: kind NOT_FOUND for an unknown id, INVALID for what is none of these.
     """
     entry: Entry | None
+    if type(target) is FunctionType:  # most spawns are of one that has been spawned before
+        kept: Entry | None = target.__dict__.get(_KEPT)
+        if kept is not None and kept.function is target:
+            return kept
     if isinstance(target, str):
         entry = _entry(target)
     elif isinstance(target, type):
@@ -336,10 +341,7 @@ def process_entry(target: Target, name: str = "target") -> Entry:
         entry = getattr(target, _MARK, None)
     if entry is None:
         if isinstance(target, FunctionType) and target.__closure__ is None:
-            # Most spawns are of such a function. One with a closure would be kept alive by what it closes over.
-            kept: Entry | None = target.__dict__.get(_KEPT)
-            if kept is not None and kept.function is target:
-                return kept
+            # One with a closure would be kept alive by what it closes over.
             check_async(target, name, _TARGET)
             kept = target.__dict__[_KEPT] = _of_source(target)
             return kept

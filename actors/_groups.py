@@ -84,8 +84,6 @@ class Groups:
 
     def forget(self, pid: PID) -> None:
         """Undo all joins of a process that has ended."""
-        if not self._groups_of:
-            return
         for group in self.joined(pid):
             count = self._members[group][pid]
             self._set(group, pid, 0)

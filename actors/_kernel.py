@@ -22,7 +22,7 @@ from actors._message import Message, ReplyTo
 from actors._names import Names
 from actors._pid import PID, Dest, sibling
 from actors._process import Process
-from actors._scheduler import Scheduler
+from actors._scheduler import SPAWN_TURNS, Scheduler
 from actors._taps import Carrier
 from actors._tracing import Tracing
 
@@ -170,6 +170,8 @@ class Kernel:
                 return holder.pid
         self._spawned += 1
         parent = request.parent
+        if parent is not None:
+            parent.turns -= SPAWN_TURNS
         process = Process(
             pid or sibling(self.pid, host, self._spawned),
             self,
@@ -423,7 +425,8 @@ class Kernel:
         del self.table[process.pid.id]
         if process.names is not None:
             self.names.forget(process)
-        self.groups.forget(process.pid)
+        if self.groups.joins:
+            self.groups.forget(process.pid)
         self._exits[reason] += 1
         self._accepted += process.mailbox.accepted
         if reason != "normal":
@@ -432,8 +435,8 @@ class Kernel:
             self.cluster.release(process, lambda: relations.tell_of_death(process, reason, result))
         elif process.watchers is not None or process.links is not None:
             relations.tell_of_death(process, reason, result)
-        monitors, process.monitors = process.monitors, None
-        if monitors is not None:
+        if process.monitors is not None:
+            monitors, process.monitors = process.monitors, None
             for ref, pid in monitors.items():
                 self.unwatch(pid, ref)
         if self.on_end is not None:

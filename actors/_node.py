@@ -83,7 +83,6 @@ class Node:
         self._kernel.schedulers["trio"] = self._scheduler
         self._kernel.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
         self._kernel.functions = _LaterFunctions(self._nursery, self._kernel)
-        self._kernel.on_end = self._has_ended
         self._nursery.start_soon(self._scheduler.keep_time)
         if self._opened_control is not None:
             self._nursery.start_soon(self._opened_control.serve)
@@ -127,7 +126,7 @@ class Node:
 
         A process is cancelled when its parent has ended: so a supervisor stops its children itself, in its own order.
         """
-        self._kernel.closing = True
+        self._begin_end()
         orphans: list[Process] = []
         for process in self._kernel.table.values():
             parent = None if process.parent is None else self._kernel.find(process.parent)
@@ -152,12 +151,16 @@ class Node:
     async def _close(self) -> None:
         """Terminate what is left by cancelling the nursery, and keep time until it has ended."""
         self._state = "closed"
-        self._kernel.closing = True
+        self._begin_end()
         self._nursery.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
             await self._wait_until_empty()
         self._kernel.calls.close()
         self._scheduler.close()
+
+    def _begin_end(self) -> None:
+        self._kernel.closing = True
+        self._kernel.on_end = self._has_ended
 
     async def _wait_until_empty(self) -> None:
         """Wait for the end of the last process."""

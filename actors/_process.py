@@ -166,7 +166,11 @@ class Process:
         """A task of this process has ended: with a value, with an error, or by its cancellation."""
         if task is self._main:
             self._main = None
-            self._outcome = None if cancelled or _is_upgrade(error) else _outcome_of(value, error)
+            if not cancelled:
+                if error is None:
+                    self._outcome = _NORMAL if value is None else ("normal", Result(value))
+                elif not _is_upgrade(error):
+                    self._outcome = "error", Result(error=Error.of(error))
             for other in self._others or ():
                 self.scheduler.cancel(other)
         else:
@@ -235,13 +239,7 @@ class Process:
 
 
 _DEFAULTS = Options()
-_NOTHING = Result()
-
-
-def _outcome_of(value: Any, error: BaseException | None) -> tuple[Reason, Result]:
-    if error is not None:
-        return "error", Result(error=Error.of(error))
-    return "normal", _NOTHING if value is None else Result(value)
+_NORMAL: tuple[Reason, Result] = ("normal", Result())
 
 
 def _is_upgrade(error: BaseException | None) -> bool:

@@ -104,7 +104,7 @@ class TrioScheduler(PlainTrio):
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
-        self._clock = trio.lowlevel.current_clock()  # asked at each spawn
+        self.time = trio.lowlevel.current_clock().current_time  # as `Scheduler.time`; asked at each spawn
         self._timers = Timers()
         self._alarm: trio.CancelScope | None = None
         self._life = trio.CancelScope(shield=True)
@@ -147,10 +147,6 @@ class TrioScheduler(PlainTrio):
     def close(self) -> None:
         """End `keep_time`: no process is left."""
         self._life.cancel()
-
-    def time(self) -> float:
-        """As `Scheduler.time`."""
-        return self._clock.current_time()
 
     def now(self) -> datetime:
         """As `Scheduler.now`."""
