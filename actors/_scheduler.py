@@ -197,5 +197,5 @@ TURNS = 256
 """How many operations a process does before it lets others run."""
 
 SPAWN_TURNS = 7
-"""What a spawn takes of them besides its own: it is as much work as some eight sends. It also has a process that
-spawns many let them run while they are few, and lie close together in memory."""
+"""What a spawn takes of them besides its own: it is as much work as some eight sends. And a process that spawns many
+lets them run while they are few."""
