@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -20,8 +20,22 @@ _MOST_PAST: Final = 1000
 _MOST_REPLIES: Final = 100
 """How many replies are kept for callers to whom the server has refused the update that it took."""
 
+_MOST_CARRIED: Final = 256 * 1024
+"""How many bytes of them, the latest, go into the next run."""
+
+_ASKED_AGAIN: Final = 60.0
+"""Seconds after its reply for which a call may come again as a message: a caller asks for four before it sends one."""
+
 _STRANGER: Final = "update"
 """The host in the PID that stands for a caller of another kind: a Temporal client that executes an update."""
+
+
+class _Reply(NamedTuple):
+    """A reply that was returned by an update, the size of it, and when."""
+
+    payload: Any
+    size: int
+    time: float
 
 
 class OpenCalls:
@@ -32,10 +46,12 @@ class OpenCalls:
     from another durable process is. `on_settled` is called when no answered update has still to return.
     """
 
-    def __init__(self, past: Iterable[str], on_settled: Callable[[], None]) -> None:
+    def __init__(
+        self, past: Iterable[str], replies: Mapping[str, list[Any]], on_settled: Callable[[], None]
+    ) -> None:
         self._past: dict[str, None] = dict.fromkeys(past)
         self._open: dict[str, asyncio.Future[Any]] = {}
-        self._replies: dict[str, Any] = {}
+        self._replies = {key: _Reply(*reply) for key, reply in replies.items()}
         self._returning = 0
         self._on_settled = on_settled
 
@@ -48,6 +64,17 @@ class OpenCalls:
     def past(self) -> list[str]:
         """The calls that came, for the next run."""
         return list(self._past)
+
+    def replies(self) -> dict[str, list[Any]]:
+        """The replies that may have to be posted yet, for the next run."""
+        found: dict[str, list[Any]] = {}
+        size = 0
+        for key, reply in reversed(self._replies.items()):
+            size += reply.size
+            if size > _MOST_CARRIED or workflow.time() - reply.time > _ASKED_AGAIN:
+                break
+            found[key] = list(reply)
+        return dict(reversed(found.items()))
 
     def stranger(self, namespace: str, update_id: str) -> ReplyTo:
         """Where a reply goes that is no process's."""
@@ -79,18 +106,24 @@ class OpenCalls:
         key = _key(to)
         if key not in self._open:
             return False
-        payload_size(workflow.payload_converter(), [payload], f"the reply to {to.pid}")
+        size = payload_size(workflow.payload_converter(), [payload], f"the reply to {to.pid}")
         self._settle(key, payload)
-        self._replies[key] = payload
+        if to.pid.host != _STRANGER:
+            self._replies[key] = _Reply(payload, size, workflow.time())
         if len(self._replies) > _MOST_REPLIES:
             del self._replies[next(iter(self._replies))]
         return True
 
     def refuse(self, to: ReplyTo, error: Error) -> bool:
-        """Fail the update of a call that the mailbox did not take; False when no update waits for the reply."""
-        future = self._open.pop(_key(to), None)
+        """Fail the update of a call that the mailbox did not take; False when no update waits for the reply.
+
+        It has not come then: as a message it may.
+        """
+        key = _key(to)
+        future = self._open.pop(key, None)
         if future is None:
             return False
+        self._past.pop(key, None)
         self._returning += 1
         future.set_exception(to_failure(error))
         return True
@@ -109,7 +142,7 @@ class OpenCalls:
         key = call_key(to)
         is_new = key not in self._past
         if key in self._replies:
-            post_reply(to, self._replies.pop(key))
+            post_reply(to, self._replies.pop(key).payload)
         self.hang_up(key)
         return is_new
 

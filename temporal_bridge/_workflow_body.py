@@ -112,7 +112,9 @@ class DurableProcess:
         self._signals = 0
         self._view: Callable[[], Any] | None = None
         self._kernel.long_life = self
-        self._calls = self._kernel.open_calls = OpenCalls(carried.get("calls", ()), self._wake)
+        self._calls = self._kernel.open_calls = OpenCalls(
+            carried.get("calls", ()), carried.get("replies", {}), self._wake
+        )
         self._kernel.post_refusal = self._host.post_refusal
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
@@ -184,6 +186,7 @@ class DurableProcess:
             "deadline": self._deadline,
             "cancels": self._cancels.carried(),
             "calls": self._calls.past,
+            "replies": self._calls.replies(),
         }
 
     def _disown_timers(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -176,13 +177,19 @@ async def test_call_that_was_refused_as_an_update_and_taken_nevertheless_is_deli
     assert await ends_and_replays(here, pid) == [1]
 
 
+@pytest.mark.parametrize("upgrades", [0, 1, 2])
 async def test_reply_to_a_call_that_was_refused_as_an_update_and_taken_and_answered_arrives(
-    here: Outside, monkeypatch: pytest.MonkeyPatch
+    here: Outside, monkeypatch: pytest.MonkeyPatch, upgrades: int
 ) -> None:
     pid = await here.node.spawn(adder)
 
     async def refused(*args: Any) -> tuple[Any, str | None]:
         await send_update(*args)
+        for _ in range(upgrades):
+            run_id = (await here.handle(pid).describe()).run_id
+            await here.handle(pid).signal("upgrade", None)
+            while (await here.handle(pid).describe()).run_id == run_id:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         return Unanswered.REFUSED, None
 
     monkeypatch.setattr("temporal_bridge._update_calls.send_update", refused)

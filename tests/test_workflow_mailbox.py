@@ -13,6 +13,8 @@ from temporalio.exceptions import ApplicationError
 
 import actors
 from actors import INVALID, PID, UNAVAILABLE, DeadLetter, Error
+from temporal_bridge._updates import send_update
+from temporal_bridge._wire import Unanswered
 from tests.bridging import Outside, outside
 from tests.eventually import eventually
 from tests.mailbox_entries import (
@@ -210,6 +212,22 @@ async def test_call_of_a_durable_process_to_a_full_durable_one_fails_at_once(
         f"the mailbox of {pid} is full: there is no room for call 'ask'",
     ]
     await check_replay(here, caller)
+    assert await kept(here, pid) == [0]
+
+
+async def test_call_that_was_refused_as_an_update_and_dropped_nevertheless_fails_too(
+    here: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = await full(here, "drop_newest")
+
+    async def refused(*args: Any) -> tuple[Any, str | None]:
+        with pytest.raises(Error, match="full"):
+            await send_update(*args)
+        return Unanswered.REFUSED, None
+
+    monkeypatch.setattr("temporal_bridge._update_calls.send_update", refused)
+    with pytest.raises(Error, match="full"):
+        await here.node.call(pid, "ask", 1, timeout="30s")
     assert await kept(here, pid) == [0]
 
 
