@@ -27,6 +27,9 @@ LONG = "30m"
 BURST = 3
 """How many numbers whoever has the turn sends."""
 
+WORDS = 3
+"""How many messages who `dies` sends before."""
+
 NOTHING, TURN, LAST = "nothing", "the turn", "the last"
 """What a number brings with it."""
 
@@ -206,9 +209,11 @@ async def continue_as_new(books: Books) -> None:
 
 
 @soak.process(worker=WORKER)
-async def dies(reason: str) -> list[Any]:
-    """One that ends as it is told: each of its monitors must fire once."""
+async def dies(reason: str, boss: PID) -> list[Any]:
+    """One that ends as it is told, after some words: each of its monitors must fire once, and then."""
     await actors.listen("end").receive()
+    for _ in range(WORDS):
+        await actors.send(boss, "word", actors.self_pid())
     if reason == "error":
         raise Error("on purpose", kind="CONFLICT")
     return [reason, {}]
@@ -216,25 +221,42 @@ async def dies(reason: str) -> list[Any]:
 
 @soak.process(worker=WORKER)
 async def watches(pid: PID, boss: PID) -> str:
-    """Monitors a process, tells so, and gives the reason of its end: exactly one."""
-    events = actors.events()
+    """Monitors one that `sits`, tells so, takes its numbers, and gives the reason of its end: exactly one, and last."""
+    events, numbers, expected = actors.events(), actors.listen("number"), 1
     await actors.monitor(pid)
+    await actors.send(pid, "count")
     await actors.send(boss, "watching")
-    event = await events.receive()
-    if not isinstance(event, Exit):
-        raise Error(f"expected an exit and got {event!r}")
-    late = await actors.select(events, actors.after("500ms"))
-    if isinstance(late.value, Exit):
-        raise Error(f"a monitor fired twice: {late.value!r}", kind="CONFLICT")
-    return event.reason
+    while (picked := await actors.select(numbers, events)).channel is numbers:
+        if picked.value != expected:
+            raise Error(f"number {picked.value} of {pid} came, expected {expected}", kind="CONFLICT")
+        expected += 1
+    late = await actors.select(events, numbers, actors.after("500ms"))
+    if late.channel in (events, numbers):
+        raise Error(f"after the end of {pid} came {late.value!r}", kind="CONFLICT")
+    if not isinstance(picked.value, Exit):
+        raise Error(f"expected an exit and got {picked.value!r}")
+    return picked.value.reason
 
 
 async def sits(name: str) -> None:
-    """Has a name in the cluster, is in a group of that name, and waits to be killed with its node."""
+    """Has a name in the cluster, is in a group of that name, and is killed with its node.
+
+    Until then it sends numbers to whoever has asked for them.
+    """
     await hold(name)
     await patiently(partial(actors.groups.join, name, scope="cluster"))
-    async for message in actors.inbox():
-        await actors.reply(message, message.payload)
+    inbox, ticks = actors.inbox(), actors.every("500ms")
+    last: dict[PID, int] = {}
+    while True:
+        picked = await actors.select(inbox, ticks)
+        if picked.channel is ticks:
+            for watcher, number in last.items():
+                last[watcher] = number + 1
+                await actors.send(watcher, "number", number + 1)
+        elif picked.value.topic == "count":
+            last[picked.value.sender] = 0
+        else:
+            await actors.reply(picked.value, picked.value.payload)
 
 
 async def keeper(name: str) -> None:

@@ -18,6 +18,7 @@ from actors import PID, Error, Exit, Node
 from benchmarks.soak_findings import Findings, watch_for_stillness
 from benchmarks.soak_processes import (
     LONG,
+    WORDS,
     WORKER,
     Books,
     Tally,
@@ -175,7 +176,7 @@ class Round:
         for reason in ("normal", "error"):
             for _ in range(2):
                 findings.step("exchange", "a durable process to be spawned that is about to end")
-                ending[await _spawned(dies, reason)] = (reason, reason)
+                ending[await _spawned(dies, reason, actors.self_pid())] = (reason, reason)
         expected |= ending
         findings.pending.update({pid: name for pid, (_, name) in expected.items()})
         for pid, (_, name) in expected.items():
@@ -189,6 +190,8 @@ class Round:
         for pid in ending:
             findings.step("exchange", f"{pid} to be told to end")
             await actors.send(pid, "end")
+        if not await self._take_exits(ending, WORDS):
+            return
         findings.step("exchange", "the time to be over")
         await actors.sleep(timedelta(seconds=self._load.seconds))
         self.loaded.set()
@@ -196,7 +199,8 @@ class Round:
             findings.step("exchange", f"{name} {pid} to be told to end")
             await actors.send(pid, "end")
         calls = findings.counts["calls"]
-        await self._take_exits(expected)
+        if not await self._take_exits({pid: expected[pid] for pid in pids.values()}):
+            return
         counted = 0
         for server in servers:
             findings.step("exchange", f"server {server} to tell its count, and to stop")
@@ -225,22 +229,29 @@ class Round:
         }
         return peers, books
 
-    async def _take_exits(self, expected: dict[PID, tuple[str, str]]) -> None:
-        """Two of each: it has two monitors."""
+    async def _take_exits(self, expected: dict[PID, tuple[str, str]], words: int = 0) -> bool:
+        """Two of each: it has two monitors. So many words of it come before. Whether the round is to go on."""
         findings = self._findings
         exits: Counter[PID] = Counter()
+        heard, words_of = actors.listen("word"), Counter[PID]()
         findings.step("exchange", "the processes to end")
         for _ in range(2 * len(expected)):
             event = await actors.events().receive()
             if not isinstance(event, Exit):
-                return  # a cancel: the round is over, because of what another part has found
+                return False  # a cancel: the round is over, because of what another part has found
+            while (word := await actors.select(heard, default=True)).channel is heard:
+                words_of[word.value] += 1
+            if words_of[event.pid] != words:
+                findings.violation(
+                    f"{words_of[event.pid]} of the {words} words of {event.pid} came before its end"
+                )
             exits[event.pid] += 1
             reason, value = expected[event.pid]
             found, counts = event.result.value or (None, {})
             wrong = event.reason != reason or (reason == "normal" and found != value)
             if wrong and exits[event.pid] == 1:
                 findings.violation(f"{value} {event.pid} ended with reason={event.reason}: {event.result}")
-                return  # others will follow that waited for it
+                return False  # others will follow that waited for it
             if exits[event.pid] > 2:
                 findings.violation(f"a monitor of {value} fired twice: {event}")
             elif exits[event.pid] == 2:
@@ -249,6 +260,7 @@ class Round:
         late = await actors.select(actors.events(), actors.after("500ms"))
         if isinstance(late.value, Exit):
             findings.violation(f"a monitor fired twice: {late.value}")
+        return True
 
 
 async def _spawned(target: Callable[..., Awaitable[Any]], *args: Any) -> PID:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import trio
 
@@ -12,6 +12,7 @@ from actors import INVALID, PID, Error, Exit, Kernel, Message, MonitorRef, gone
 from temporal_bridge import _wire as wire
 from temporal_bridge._clients import Clients
 from temporal_bridge._converter import payload_size
+from temporal_bridge._outages import while_away
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
 from temporal_bridge._updates import send_update
@@ -93,20 +94,27 @@ class UpdateCalls:
             call.scope.cancel()
             call.sink(Exit(call.target, ref, "noconnection", gone(call.target, "noconnection")))
 
+    def _bring(self, call: _UnderWay, item: Item) -> Awaitable[tuple[Any, str | None]]:
+        """Brought again, an update is the same, whatever has become of it before."""
+        return ask(
+            self._portal,
+            f"calling {item.topic!r} of {call.target}",
+            send_update,
+            self._clients.of(call.target.node),
+            call.target.id,
+            call.key,
+            item,
+        )
+
     async def _run(self, call: _UnderWay, message: Message, item: Item, size: int, ref: MonitorRef) -> None:
         assert message.reply_to is not None
         number = message.reply_to.call
         try:
             with call.scope:
                 await self._flush(call.target)
-                value, run_id = await ask(
-                    self._portal,
-                    f"calling {item.topic!r} of {call.target}",
-                    send_update,
-                    self._clients.of(call.target.node),
-                    call.target.id,
-                    call.key,
-                    item,
+                value, run_id = await while_away(
+                    lambda: self._bring(call, item),
+                    closing=lambda: False,  # that cancels the scope
                 )
                 if self._under_way.pop(ref, None) is None:
                     return

@@ -30,6 +30,8 @@ from temporal_bridge._peers import ALIVE
 from temporal_bridge._portal import Portal
 from temporal_bridge._temporal_program import find_temporal
 from tests.bridging import Requests, next_exit, outside
+from tests.call_entries import WORKER as CALLS_WORKER
+from tests.call_entries import adder, calls, hoarder
 from tests.eventually import eventually
 from tests.other_program import other_program
 from tests.outside_entries import app, collect, echo_calls, hello, run_function, sleeper, wait_for_finish
@@ -166,6 +168,42 @@ async def test_message_waits_for_a_server_that_is_away_for_longer_than_temporal_
             sent, messages = await here.node.execute(body, server, on="trio")
     assert sent == [True] * 3
     assert [payload for _, payload, _ in messages] == [0, 1, 2]
+
+
+async def test_call_waits_for_a_server_that_is_away_for_longer_than_temporal_asks_and_comes_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(monkeypatch)
+
+    async def body(server: Server) -> tuple[Any, Any, Any]:
+        adding, hoarding = await actors.spawn(adder), await actors.spawn(hoarder)
+        answered = actors.Channel[Any](2)
+
+        async def call(pid: PID, topic: str, payload: Any) -> None:
+            await answered.send(await actors.call(pid, topic, payload, timeout="60s"))
+
+        async def has_come() -> bool:
+            return ((await actors.describe(hoarding)).handled or 0) > 0
+
+        actors.start_soon(call, hoarding, "ask", "taken before")
+        await eventually(has_come)
+        await server.kill()
+        requests.counts.clear()
+        actors.start_soon(call, adding, "add", 1)
+        # Each asks once, then once by Temporal's client, which repeats it for ten seconds; the first has asked once.
+        await requests.made("update_workflow_execution", 1 + 2 + 2 * 2)
+        await server.start()
+        added = await answered.receive()
+        again = await actors.call(adding, "add", 1, timeout="60s")
+        await actors.send(hoarding, "answer")
+        return added, again, await answered.receive()
+
+    async with own_server(tmp_path) as server:
+        with trio.fail_after(20):
+            await answering(server)
+        async with outside(server.address, calls, worker=CALLS_WORKER, patience=60) as here:
+            found = await here.node.execute(body, server, on="trio")
+    assert found == (1, 2, "taken before")
 
 
 async def test_absence_of_the_server_is_noticed_at_once_however_short(
