@@ -14,6 +14,8 @@ class Clients:
 
     def __init__(self, own: Client) -> None:
         self.own = own
+        self.at_once = own.data_converter.payload_codec is None
+        """Whether payloads are written without waiting: a codec may wait, for whatever asyncio has."""
         self._found = {own.namespace: own}
 
     def of(self, namespace: str) -> Client:

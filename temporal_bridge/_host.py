@@ -40,11 +40,12 @@ from temporal_bridge._outages import while_away
 from temporal_bridge._outbox import Outbox
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask, ask_about, through_trio
-from temporal_bridge._signals import send_signal
+from temporal_bridge._signals import send_signal, try_signal
 from temporal_bridge._starting import Starting
+from temporal_bridge._trio_loop import TrioLoop
 from temporal_bridge._update_calls import UpdateCalls
 from temporal_bridge._watch import Watches
-from temporal_bridge._wire import DURABLE, Item, Mark
+from temporal_bridge._wire import DURABLE, Item, Mark, Signal
 from temporal_bridge._workers import known
 
 log = logging.getLogger("everproc.bridge")
@@ -74,6 +75,8 @@ class TemporalHost:
         self._clients = clients
         self._portal = portal
         self._nursery = nursery
+        self._rpcs = TrioLoop(nursery)
+        nursery.start_soon(self._rpcs.run)
         self._web = web
         self._converter = clients.own.data_converter.payload_converter
         self._outboxes: dict[PID, Outbox] = {}
@@ -158,13 +161,13 @@ class TemporalHost:
                 self._note_sent(target, number)
                 return [await self._transmit(target, items, Mark(self._kernel.name, number))] * len(items)
 
-            def run_soon(run: Callable[[], Awaitable[None]]) -> None:
-                self._nursery.start_soon(run)
-
             outbox = self._outboxes[target] = Outbox(
-                transmit, run_soon, on_idle=lambda: self._forget_outbox(target)
+                transmit, self._rpcs.start, lambda: self._forget_outbox(target), self._gather
             )
         return outbox
+
+    async def _gather(self) -> None:
+        await self._rpcs.in_trio(trio.lowlevel.checkpoint)
 
     def waiting(self) -> int:
         """How many messages wait for their batch."""
@@ -193,9 +196,18 @@ class TemporalHost:
             self._outbox(target).post(item, 100)
 
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
+        """Bring a batch to a process. If the server does not take it at once, it takes time, or words for why not."""
         signal = wire.signal_of(items, mark)
         self._kernel.counters.update(batches=1, batched_messages=len(items))
-        client, request_id = self._clients.of(target.node), str(uuid.uuid4())
+        request_id = str(uuid.uuid4())
+        if self._clients.at_once and target.node in self._served:
+            client = self._clients.of(target.node)
+            if await try_signal(client, target.id, signal, request_id):
+                return True
+        return await self._rpcs.in_trio(self._insist_on, target, signal, request_id)
+
+    async def _insist_on(self, target: PID, signal: Signal, request_id: str) -> bool:
+        client = self._clients.of(target.node)
 
         def send() -> Awaitable[bool]:
             what = f"sending {signal.name!r} to {target}"

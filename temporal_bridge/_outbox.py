@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from actors import UNAVAILABLE, Error, Queue
 from temporal_bridge._converter import LARGEST
@@ -40,17 +41,21 @@ class _Waiting:
 class Outbox:
     """Messages to one destination, in order, as many to a batch as have gathered (and the server takes).
 
-    Written once for both sides: `run_soon` starts the task that transmits, on whatever loop `transmit` needs; the
-    senders wait on channels. When nothing is left to send it calls `on_idle`, and may be forgotten.
+    Written once for both sides: `run_soon` starts what transmits, on whatever loop `transmit` needs; the senders wait
+    on channels. If it starts at once, `gather` gives those who have been answered together the time to send again, so
+    that the first of them does not leave alone. When nothing is left to send the outbox calls `on_idle`, and may be
+    forgotten.
     """
 
     def __init__(
         self,
         transmit: Transmit,
-        run_soon: Callable[[Callable[[], Awaitable[None]]], None],
+        run_soon: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
         on_idle: Callable[[], None],
+        gather: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._transmit = transmit
+        self._gather = gather
         self._run_soon = run_soon
         self._on_idle = on_idle
         self._waiting: list[_Waiting] = []
@@ -121,6 +126,8 @@ class Outbox:
                         if waiting.answers is not None:
                             waiting.answers.put(answer)
                     self._has_gone(len(batch))
+                if self._gather is not None and len(batch) > 1:
+                    await self._gather()
         finally:
             # Cancelled, by a node or workflow that ends: whoever waits is told.
             left, self._waiting = self._waiting, []

@@ -20,6 +20,16 @@ _PAUSES: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 _TOO_MANY: Final = "limit for signal events"
 
 
+async def try_signal(client: Client, workflow_id: str, signal: Signal, request_id: str) -> bool:
+    """`send_signal` in a single try: whether the server has taken it. Why it has not, another try will tell."""
+    try:
+        request = await _request(client, workflow_id, signal, request_id)
+        await client.workflow_service.signal_workflow_execution(request, retry=False)
+    except Exception:  # noqa: BLE001 - see above
+        return False
+    return True
+
+
 async def send_signal(client: Client, workflow_id: str, signal: Signal, request_id: str) -> None:
     """Signal a workflow. The server takes a request once, however often it is asked.
 
@@ -31,18 +41,7 @@ async def send_signal(client: Client, workflow_id: str, signal: Signal, request_
         Error: kind UNAVAILABLE, when its run has taken all the signals that the server allows.
         RPCError: as `WorkflowHandle.signal`.
     """
-    context = WorkflowSerializationContext(client.namespace, workflow_id)
-    request = SignalWorkflowExecutionRequest(
-        namespace=client.namespace,
-        workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-        signal_name=signal.name,
-        identity=client.identity,
-        request_id=request_id,
-    )
-    if signal.args:
-        request.input.payloads.extend(await client.data_converter.with_context(context).encode(signal.args))
-    for name, payload in signal.header.items():
-        request.header.fields[name].CopyFrom(payload)
+    request = await _request(client, workflow_id, signal, request_id)
     for pause in _PAUSES:
         try:
             await client.workflow_service.signal_workflow_execution(request, retry=False)
@@ -57,3 +56,22 @@ async def send_signal(client: Client, workflow_id: str, signal: Signal, request_
         else:
             return
     await client.workflow_service.signal_workflow_execution(request, retry=True)
+
+
+async def _request(
+    client: Client, workflow_id: str, signal: Signal, request_id: str
+) -> SignalWorkflowExecutionRequest:
+    """Waits only for a codec."""
+    context = WorkflowSerializationContext(client.namespace, workflow_id)
+    request = SignalWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+        signal_name=signal.name,
+        identity=client.identity,
+        request_id=request_id,
+    )
+    if signal.args:
+        request.input.payloads.extend(await client.data_converter.with_context(context).encode(signal.args))
+    for name, payload in signal.header.items():
+        request.header.fields[name].CopyFrom(payload)
+    return request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from actors import UNAVAILABLE, Error
 from temporal_bridge import _outbox
 from temporal_bridge._converter import LARGEST
 from temporal_bridge._outbox import Outbox
+from temporal_bridge._trio_loop import TrioLoop
 from temporal_bridge._wire import Item, Mark, Received, Seen
 
 
@@ -46,7 +47,7 @@ class Transport:
 def an_outbox(transport: Transport, nursery: trio.Nursery) -> tuple[Outbox, list[str]]:
     idle: list[str] = []
 
-    def run_soon(run: Callable[[], Awaitable[None]]) -> None:
+    def run_soon(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         nursery.start_soon(run)
 
     return Outbox(transport.transmit, run_soon, lambda: idle.append("idle")), idle
@@ -115,6 +116,29 @@ async def test_what_comes_while_a_batch_is_under_way_travels_together() -> None:
     assert [item.values[0] for item in transport.accepted] == list(range(1000))
 
 
+async def test_those_who_were_answered_together_send_together_again() -> None:
+    """Not the first of them alone, although what comes to an empty outbox leaves at once."""
+    transport = Transport([(5, True)] * 6)
+    async with trio.open_nursery() as nursery:
+        loop = TrioLoop(nursery)
+
+        async def transmit(items: list[Item]) -> list[bool]:
+            return await loop.in_trio(transport.transmit, items)
+
+        async def gather() -> None:
+            await loop.in_trio(trio.lowlevel.checkpoint)
+
+        outbox = Outbox(transmit, loop.start, lambda: None, gather)
+
+        async def send() -> None:
+            for _ in range(3):
+                await outbox.send(Item("t", []), 1)
+
+        for _ in range(10):
+            nursery.start_soon(send)
+    assert [len(batch) for batch in transport.batches] == [1, 9, 10, 10]
+
+
 async def test_batch_is_no_larger_than_the_server_takes() -> None:
     transport = Transport([])
     async with trio.open_nursery() as nursery:
@@ -144,7 +168,7 @@ async def test_cancelled_transport_tells_all_who_wait() -> None:
     told: list[str] = []
     async with trio.open_nursery() as senders, trio.open_nursery() as runners:
 
-        def run_soon(run: Callable[[], Awaitable[None]]) -> None:
+        def run_soon(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
             runners.start_soon(run)
 
         outbox = Outbox(never, run_soon, lambda: told.append("idle"))

@@ -327,7 +327,7 @@ async def test_should_upgrade_after_many_signals_and_many_bytes(
     for _ in range(17):
         assert await here.node.send(pid, "n")
     await here.node.send(pid, "stop")
-    assert await result(here, pid) in (3, 4)
+    assert await result(here, pid) in (2, 3, 4)  # more than five may have come before it looks
     monkeypatch.setattr(_workflow_body, "MANY_SIGNALS", 5000)
     pid = await here.node.spawn(upgrades_when_it_should)
     for _ in range(6):
