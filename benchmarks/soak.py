@@ -34,7 +34,7 @@ import trio
 from actors import Node
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import WORKER
-from benchmarks.soak_programs import Program, Programs, log_to, serve
+from benchmarks.soak_programs import Program, Programs, log_to, serve, troubles
 from benchmarks.soak_round import Load, Round
 from benchmarks.soak_server import SoakServer
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
@@ -199,6 +199,9 @@ def main() -> int:
         log.exception("the soak has failed")
         for each in _leaves(errors):
             findings.violation(repr(each))
+    if not findings.violations:
+        for trouble in troubles(directory):
+            findings.violation(trouble)
     print(findings.report())
     if findings.violations:
         print(f"the logs of all programs, and the server's database: {directory}")

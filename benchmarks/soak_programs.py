@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -15,6 +16,7 @@ import trio
 from actors import UNAVAILABLE, Error, Node
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import WORKER, keeper, soak
+from benchmarks.soak_server import SERVER_LOG
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
 
 log = logging.getLogger("everproc.soak")
@@ -23,10 +25,30 @@ OPTIONS = {"sticky_queue_schedule_to_start_timeout": "2s"}
 """A task that waits for a worker that is dead is given to the other."""
 
 
+FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+TROUBLE = re.compile(
+    r" (ERROR|CRITICAL) (?!everproc\.temporal:)|^Traceback|Failing workflow task", re.MULTILINE
+)
+"""What nobody may log, whatever is killed. Only to Temporal's own logger it is an error that a server is out of reach;
+but a workflow task that fails, as when it does not replay, is a warning there."""
+
+
 def log_to(file: Path | None) -> None:
     """Write the log to a file, or to stderr."""
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, filename=file)
+    logging.basicConfig(level=logging.INFO, format=FORM, filename=file)
+
+
+def troubles(directory: Path) -> list[str]:
+    """The first of what the programs have logged that tells of trouble, of each."""
+    found: list[str] = []
+    for file in sorted(directory.glob("*.log")):
+        text = file.read_text(errors="replace")
+        first = TROUBLE.search(text) if file.name != SERVER_LOG else None
+        if first is not None:
+            begins = text.rfind("\n", 0, first.start()) + 1
+            found.append(f"{file.name} tells of trouble: {text[begins : first.start() + 1000]}")
+    return found
 
 
 async def serve(address: str, queue: str, name: str) -> None:

@@ -13,6 +13,8 @@ from actors import UNAVAILABLE, Error
 from temporal_bridge._embedded import DYNAMIC_CONFIG
 from temporal_bridge._temporal_program import find_temporal
 
+SERVER_LOG = "server.log"
+
 LONG_HISTORY = 200
 """After so many events the server suggests to continue as new."""
 
@@ -22,7 +24,7 @@ class SoakServer:
 
     def __init__(self, directory: Path) -> None:
         self._database = directory / "temporal.db"
-        self._log = directory / "server.log"
+        self._log = directory / SERVER_LOG
         self._process: trio.Process | None = None
         with closing(socket.socket()) as free:
             free.bind(("127.0.0.1", 0))

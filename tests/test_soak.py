@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from actors import CONFLICT, PID, Error
+import actors
+from actors import CONFLICT, PID, Error, Namespace
 from benchmarks import soak
 from benchmarks.soak_findings import Findings
 from benchmarks.soak_processes import Books, Tally
+from benchmarks.soak_programs import FORM, troubles
+from tests.bridging import outside
+from tests.eventually import eventually
+
+turning = Namespace("out")
+turned = False
+
+
+@turning.process(worker="out:worker")
+async def turns() -> None:
+    """Code that is another after the first message."""
+    await actors.listen("go").receive()
+    if not turned:
+        await actors.sleep("1ms")
+    await actors.listen("go").receive()
 
 
 def new_books() -> Books:
@@ -61,6 +79,63 @@ def test_the_report_says_that_all_held_only_of_a_soak_that_was_finished() -> Non
     assert finished.report().startswith("nothing lost")
     assert told.report().startswith("ended by SIGINT")
     assert violated.report() == "VIOLATION a number was lost\nFAILED"
+
+
+async def test_workflow_task_that_does_not_replay_is_trouble(
+    temporal_address: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    caplog.set_level(logging.INFO)
+    log = tmp_path / "worker-a.log"
+
+    async def handled(number: int) -> bool:
+        return (await here.node.describe(pid)).handled == number
+
+    async def found() -> bool:
+        form = logging.Formatter(FORM)
+        log.write_text("".join(form.format(record) + "\n" for record in caplog.records))
+        return bool(troubles(tmp_path))
+
+    async with outside(temporal_address, turning, sandbox=False, max_cached_workflows=0) as here:
+        pid = await here.node.spawn(turns)
+        await here.node.send(pid, "go")
+        await eventually(partial(handled, 1))
+        assert not await found()
+        monkeypatch.setattr(sys.modules[__name__], "turned", True)
+        await here.node.send(pid, "go")
+        await eventually(found)
+        await here.node.terminate(pid)
+    (trouble,) = troubles(tmp_path)
+    assert trouble.startswith("worker-a.log tells of trouble: ")
+    assert "Nondeterminism error" in trouble
+
+
+@pytest.mark.parametrize(
+    ("line", "is_trouble"),
+    [
+        ("ERROR everproc: process {a.1@trio|2} (soak:exchange), ended with reason=error: a bug", True),
+        ("ERROR asyncio: Task exception was never retrieved", True),
+        ("CRITICAL everproc.bridge: it is over", True),
+        ("Traceback (most recent call last):", True),
+        ("ERROR everproc.temporal: gRPC call poll_workflow_task_queue retried 23 times", False),
+        (
+            "WARNING everproc.bridge: durable process {default@temporal|dies-1} ended with reason=error: on purpose",
+            False,
+        ),
+        ("WARNING everproc.temporal: Task not found when completing", False),
+    ],
+)
+def test_an_error_is_trouble_unless_it_is_that_the_server_is_out_of_reach(
+    line: str, is_trouble: bool, tmp_path: Path
+) -> None:
+    stamp = "" if line.startswith("Traceback") else "2026-11-26 00:12:02,043 "
+    (tmp_path / "node-a.log").write_text(
+        f"2026-11-26 00:12:02,043 INFO everproc.bridge: ready\n{stamp}{line}\n"
+    )
+    (tmp_path / "server.log").write_text("time=1 level=ERROR msg=killed\n ERROR its: own affair\n")
+    assert [line in found for found in troubles(tmp_path)] == [True] * is_trouble
 
 
 @pytest.mark.parametrize(
