@@ -82,7 +82,7 @@ def test_namespace_iterates_over_its_entries() -> None:
 def test_function_that_was_spawned_before_its_declaration_is_the_declared_entry_from_then_on() -> None:
     source = "async def late() -> None: ..."
     names: dict[str, Any] = {"__name__": "late_module"}
-    exec(source, names)  # noqa: S102 - a function of a module, without a closure
+    exec(source, names)  # a function of a module, without a closure
     late = names["late"]
     assert process_entry(late).kind == "anonymous"
     Namespace("tardy").process(late)
