@@ -196,6 +196,6 @@ running = caller.get
 TURNS = 256
 """How many operations a process does before it lets others run."""
 
-SPAWN_TURNS = 7
-"""What a spawn takes of them besides its own: it is as much work as some eight sends. And a process that spawns many
-lets them run while they are few."""
+SPAWN_TURNS = 9
+"""What a spawn takes of them besides its own: it is as much work as some ten sends. And a process that spawns many
+lets them run while they are few, before the garbage collector has looked at them."""
