@@ -6,7 +6,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
-from temporalio.client import ActivityFailureError, WorkflowFailureError
+from temporalio.client import ActivityFailureError, WorkflowExecution, WorkflowFailureError
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -23,6 +23,7 @@ from actors import CANCELED, INTERNAL, KINDS, NOT_FOUND, TIMEOUT, UNAVAILABLE, E
 from temporal_bridge._converter import PlainJSON, is_json, pack, unpack
 
 _MARK: Final = "everproc"
+_END: Final = "everproc_end"
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "start_to_close",
     TimeoutType.SCHEDULE_TO_START: "schedule_to_start",
@@ -64,6 +65,20 @@ def _facts(error: Error, reason: Reason) -> dict[str, Any]:
 def to_details(error: Error) -> PlainJSON:
     """An error as what a termination says of itself, besides its text."""
     return PlainJSON({**_facts(error, "error"), "kind": error.kind})
+
+
+def to_memo(error: Error, reason: Reason) -> dict[str, Any]:
+    """The end of a process whose execution closes as cancelled, which has no room for it."""
+    return {_END: PlainJSON({**_facts(error, reason), "kind": error.kind, "message": error.message})}
+
+
+async def exit_in_memo(execution: WorkflowExecution) -> tuple[Reason, Error] | None:
+    """The end that `to_memo` has written, if it has."""
+    found: Any = await execution.memo_value(_END, None)
+    if not isinstance(found, dict) or _MARK not in found:
+        return None
+    facts = cast("dict[str, Any]", found)
+    return _own(CancelledError(str(facts.get("message", ""))), str(facts.get("kind")), facts)
 
 
 def _cause(cause: BaseException) -> BaseException:

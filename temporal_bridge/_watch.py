@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable
 
 import trio
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.exceptions import TerminatedError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHistoryEventFilterType
+from temporalio.exceptions import CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import NOT_FOUND, PID, Error, Exit, MonitorRef, Reason, Result, gone
 from temporal_bridge._clients import Clients
-from temporal_bridge._failures import exit_of
+from temporal_bridge._failures import exit_in_memo, exit_of
 from temporal_bridge._feed import RETRY, Feed, Watched, chain_of
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
@@ -27,6 +27,8 @@ MOST_POLLS = 64
 
 _MOST_FRESH = 10_000
 """How many executions that were just started are remembered, to be watched without a question."""
+
+_CLOSED = WorkflowHistoryEventFilterType.CLOSE_EVENT
 
 Sink = Callable[[Exit], None]
 
@@ -191,6 +193,8 @@ class Watches:
                 if isinstance(failure.cause, TerminatedError) and (later := await self._reset_to(watched)):
                     handle = self._clients.handle(watched.pid, later)
                     continue
+                if isinstance(failure.cause, CancelledError) and (told := await self._told(watched, run_id)):
+                    return told[0], Result(error=told[1])
                 reason, error = exit_of(failure)
                 return reason, Result(error=error)
             except RPCError as failure:
@@ -200,6 +204,32 @@ class Watches:
                 await trio.sleep(RETRY)
             except Exception as error:  # noqa: BLE001 - the result cannot be read here, or the codec fails
                 return "normal", Result(error=Error.of(error))
+
+    async def _told(self, watched: Watched, run_id: str) -> tuple[Reason, Error] | None:
+        """What a process has told of its end before it closed as cancelled, in the last run that follows a run."""
+
+        async def told() -> tuple[Reason, Error] | None:
+            handle = self._clients.handle(watched.pid, run_id)
+            while True:
+                found = handle.fetch_history_events(event_filter_type=_CLOSED)
+                (closed,) = [event async for event in found]
+                attributes = getattr(closed, closed.WhichOneof("attributes") or "")
+                following = getattr(attributes, "new_execution_run_id", None)
+                if not following:
+                    return await exit_in_memo(await handle.describe())
+                handle = self._clients.handle(watched.pid, following)
+
+        while True:
+            try:
+                return await self._portal.call(told)
+            except RPCError as failure:
+                if failure.status is RPCStatusCode.NOT_FOUND:  # it was deleted meanwhile
+                    return None
+                log.warning("asking how %s was stopped: %s; trying again", watched.pid, failure.message)
+                await trio.sleep(RETRY)
+            except Exception as error:  # noqa: BLE001 - it cannot be read here, or the codec fails
+                log.warning("how %s was stopped cannot be read: %r", watched.pid, error)
+                return None
 
     async def _reset_to(self, watched: Watched) -> str | None:
         """The run that goes on from an earlier point, if what has terminated the one before was a reset."""

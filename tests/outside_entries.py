@@ -181,6 +181,15 @@ async def sleeper() -> None:
 
 
 @app.process(worker="out:worker")
+async def parent_of_sleeper(name: str) -> list[Any]:
+    """How its child has ended."""
+    await actors.spawner(name=name).spawn(sleeper)
+    event = await actors.events().receive()
+    assert isinstance(event, actors.Exit)
+    return [event.reason, str(event.result.error)]
+
+
+@app.process(worker="out:worker")
 async def link_to(pid: PID, trap: bool) -> Any:
     actors.set_options(trap_links=trap)
     await actors.link(pid)

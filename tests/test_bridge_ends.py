@@ -13,11 +13,14 @@ import pytest
 import trio
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowExecutionStatus
 
 import actors
 from actors import CANCELED, INTERNAL, INVALID, NOT_FOUND, PID, Error, Exit, LinkDown
 from temporal_bridge import _watch
+from temporal_bridge._host import TemporalHost
 from temporal_bridge._temporal_program import find_temporal
+from temporal_bridge._wire import DURABLE
 from tests.bridging import Outside, Requests, next_event, next_exit, outside
 from tests.eventually import eventually
 from tests.outside_entries import (
@@ -33,6 +36,7 @@ from tests.outside_entries import (
     hello,
     link_to,
     monitor_it,
+    parent_of_sleeper,
     polite,
     sleeper,
     stubborn,
@@ -406,6 +410,78 @@ async def test_w36_process_that_reads_no_events_is_cancelled_at_its_next_await(t
 
     async with outside(temporal_address, app) as here:
         assert await as_process(here, body) == ("cancelled", CANCELED, "cleaned")
+
+
+@pytest.mark.parametrize("polls", [64, 0], ids=["poll", "feed"])
+async def test_process_that_is_shut_down_closes_as_cancelled_and_whoever_watches_it_knows_better(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch, polls: int
+) -> None:
+    """After an upgrade too, and when its id has gone to another."""
+    monkeypatch.setattr(_watch, "MOST_POLLS", polls)
+
+    async def body(here: Outside, name: str) -> Any:
+        spawner = actors.spawner(name=name)
+        pid = await spawner.spawn_monitored(again_when_told, 1)
+        first = (await here.describe(pid)).run_id
+        await actors.send(pid, "next")
+
+        async def has_upgraded() -> bool:
+            return (await here.describe(pid)).run_id != first
+
+        await eventually(has_upgraded)
+        await actors.cancel(pid, reason="shutdown")
+        ends = [await next_exit()]
+        closed = await here.describe(pid)
+        await actors.monitor(pid)
+        ends.append(await next_exit())
+        await spawner.spawn(again_when_told, 0)
+        host = here.node.kernel.routes[DURABLE]
+        assert isinstance(host, TemporalHost)
+        later: actors.Queue[Exit] = actors.Queue()
+        await host.watches.watch(pid, actors.MonitorRef(pid, 0), later.put, first)
+        ends.append(await later.receive())
+        await actors.terminate(pid)
+        return closed.status, [(end.reason, end.result.error) for end in ends]
+
+    async with outside(temporal_address, app) as here:
+        status, ends = await as_process(here, partial(body, here, here.new_id()))
+        assert status is WorkflowExecutionStatus.CANCELED
+        for reason, error in ends:
+            assert (reason, error.kind, error.message) == ("shutdown", CANCELED, "cancelled: shutdown")
+            assert error.details == {"reason": "shutdown"}
+
+
+@pytest.mark.parametrize("memo", ["stopped", {"everproc": 1}, {"everproc": 1, "kind": "ODD", "message": 5}])
+async def test_memo_of_a_stranger_is_not_taken_for_the_end_of_a_process(
+    temporal_address: str, memo: Any
+) -> None:
+    async def body() -> Any:
+        options = {"temporal.workflow.memo": {"everproc_end": memo}}
+        pid = await actors.spawner(options=options).spawn_monitored(sleeper)
+        await actors.cancel(pid)
+        return (await next_exit()).reason
+
+    async with outside(temporal_address, app) as here:
+        assert await as_process(here, body) == "cancelled"
+
+
+async def test_durable_parent_of_a_process_that_is_shut_down_knows_why_it_ended(
+    temporal_address: str,
+) -> None:
+    async with outside(temporal_address, app) as here:
+        child = here.new_id()
+        parent = await here.node.spawn(parent_of_sleeper, child)
+
+        async def is_shut_down() -> bool:
+            found: bool = await here.node.execute(shut_down, PID("default", DURABLE, child), on="trio")
+            return found
+
+        await eventually(is_shut_down)
+        assert await here.portal.call(here.handle(parent).result) == ["shutdown", "cancelled: shutdown"]
+
+
+async def shut_down(pid: PID) -> bool:
+    return await actors.cancel(pid, reason="shutdown")
 
 
 async def test_w36_cancel_of_nothing_is_false(temporal_address: str) -> None:

@@ -177,11 +177,17 @@ async def test_child_with_a_shutdown_of_another_kind_is_stopped(here: Outside, s
         spec = ChildSpec("counter", Counter, on=WORKER, name=here.new_id(), shutdown=shutdown)
         supervisor = await start(Supervisor([spec]))
         pid = await child_of(supervisor)
+        actors.set_options(trap_links=True)
+        await actors.link(pid)
+        await actors.monitor(pid)
         await supervisor.stop()
+        ends = [await actors.events().receive() for _ in range(2)]
+        reason = "terminated" if shutdown == "brutal_kill" else "shutdown"
+        assert sorted([end.kind, end.reason] for end in ends) == [["EXIT", reason], ["LINK_DOWN", reason]]
         return pid
 
     pid = await inside(here, body)
-    assert await status(here, pid) == ("TERMINATED" if shutdown == "brutal_kill" else "FAILED")
+    assert await status(here, pid) == ("TERMINATED" if shutdown == "brutal_kill" else "CANCELED")
 
 
 async def test_terminate_child_stops_it_and_restart_child_starts_another(here: Outside) -> None:

@@ -181,6 +181,7 @@ RECORDINGS: dict[str, Callable[[], Awaitable[PID]]] = {
     "server": lambda: _served(),
     "state-machine": lambda: _machine(),
     "cancelled-three-times": lambda: _cancelled(3, counts_cancels, False, []),
+    "shut-down": lambda: _shut_down(),
     "upgrade-carries-all": lambda: _upgrading(),
     "upgrade-hands-a-call-on": lambda: _asking(answers_later, False),
     "cluster-names-over-an-upgrade": lambda: _with_messages(holder, ["name-1", 1], ("turn",), ("end",)),
@@ -225,6 +226,14 @@ async def _cancelled(times: int, target: Callable[..., Awaitable[Any]], *args: A
     pid = await actors.spawn_monitored(target, *args)
     for _ in range(times):
         await actors.cancel(pid, "60s", "please")
+    await actors.events().receive()
+    return pid
+
+
+async def _shut_down() -> PID:
+    pid = await actors.spawn_monitored(waits)
+    await actors.sleep("300ms")
+    await actors.cancel(pid, "5s", "shutdown")
     await actors.events().receive()
     return pid
 
