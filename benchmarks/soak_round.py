@@ -112,7 +112,7 @@ class Round:
                 me = actors.self_pid()
                 if on == WORKER:
                     watcher = await _spawned(watches, pid, me)
-                    await patiently(partial(actors.monitor, watcher))
+                    await actors.monitor(watcher)
                 else:
                     watcher = await actors.spawn_monitored(watches, pid, me, on=on)
                 watchers[watcher] = on
@@ -182,7 +182,7 @@ class Round:
         for pid, (_, name) in expected.items():
             for _ in range(2):
                 findings.step("exchange", f"the monitor of {name} {pid}")
-                await patiently(partial(actors.monitor, pid))
+                await actors.monitor(pid)
         turns = set(self._random.sample(list(pids), min(self._load.turns, len(pids))))
         for name, pid in pids.items():
             findings.step("exchange", f"{name} {pid} to be told its peers")

@@ -18,6 +18,7 @@ from actors import NOT_FOUND, PID, Error, Exit, MonitorRef, Reason, Result, gone
 from temporal_bridge._clients import Clients
 from temporal_bridge._failures import exit_in_memo, exit_of
 from temporal_bridge._feed import RETRY, Feed, Watched, chain_of
+from temporal_bridge._outages import while_away
 from temporal_bridge._portal import Portal
 from temporal_bridge._rpc import ask
 
@@ -62,10 +63,11 @@ class Watches:
     async def watch(self, target: PID, ref: MonitorRef, sink: Sink, run_id: str | None = None) -> None:
         """Call `sink` once with the exit of `target`, also if it has ended long ago.
 
-        Returns when it is certain which execution that is: the one with that run, or the latest.
+        Returns when it is certain which execution that is: the one with that run, or the latest. A server that is away
+        is waited for, as by a message.
 
         Raises:
-            Error: what the server refused with.
+            Error: what the server refused with, or that it stayed away.
         """
         self._watched[ref] = None
         try:
@@ -81,7 +83,10 @@ class Watches:
             return
         handle = self._clients.handle(target, run_id)
         try:
-            found = await ask(self._portal, f"watching {target}", handle.describe)
+            found = await while_away(
+                lambda: ask(self._portal, f"watching {target}", handle.describe),
+                closing=lambda: False,  # the portal that closes fails it
+            )
         except Error as error:
             if error.kind != NOT_FOUND:
                 raise
