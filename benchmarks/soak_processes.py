@@ -76,6 +76,7 @@ class Books:
     ended: bool = False
     calls: int = 0
     """Of the server."""
+    children: int = 0
     functions: int = 0
     failed: int = 0
     """Of the calls of functions, how many attempts failed."""
@@ -106,13 +107,14 @@ class Books:
             {
                 "messages": sum(self.sent),
                 "calls": self.calls,
+                "children": self.children,
                 "functions called": self.functions,
-                "functions failed": self.failed,
+                "functions that failed and were tried again": self.failed,
             },
         ]
 
 
-async def exchange(books: Books, work: Callable[[Books], Awaitable[None]] | None = None) -> list[Any]:
+async def exchange(books: Books, then: Callable[[Books], Awaitable[None]] | None = None) -> list[Any]:
     """Takes numbers, each of its senders' in turn, until it is told to end and all senders have.
 
     A number may bring the turn. Whoever has it sends the next numbers to the next of its peers, and the turn with the
@@ -140,8 +142,8 @@ async def exchange(books: Books, work: Callable[[Books], Awaitable[None]] | None
         if brings == TURN and not books.ended:
             await take_turn(books)
             await call_server(books)
-            if work is not None:
-                await work(books)
+            if then is not None:
+                await then(books)
     return books.result()
 
 
@@ -178,8 +180,24 @@ async def flaky(number: int) -> list[int]:
 
 @soak.process(worker=WORKER)
 async def durable(books: Books) -> list[Any]:
-    """A durable process of the exchange, which calls functions that fail."""
-    return await exchange(books, call_function)
+    """A durable process of the exchange, which calls functions that fail, and has children."""
+    return await exchange(books, work)
+
+
+async def work(books: Books) -> None:
+    """Call a function, or have a child."""
+    if books.turns % 3:
+        await call_function(books)
+    elif await actors.execute(child, books.turns) == books.turns * 2:
+        books.children += 1
+    else:
+        raise Error(f"{books.name}: a child gave another's result", kind="CONFLICT")
+
+
+@soak.process(worker=WORKER)
+async def child(number: int) -> int:
+    """The child of a durable process."""
+    return number * 2
 
 
 async def call_function(books: Books) -> None:
