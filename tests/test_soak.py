@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 import actors
-from actors import CONFLICT, PID, Error, Namespace
+from actors import CONFLICT, PID, Error, Namespace, Node
 from benchmarks import soak
-from benchmarks.soak_findings import Findings
+from benchmarks.soak_findings import LOOK, STILL, Findings, watch_for_stillness
 from benchmarks.soak_processes import Books, Tally
 from benchmarks.soak_programs import FORM, troubles
 from tests.bridging import outside
@@ -70,6 +72,40 @@ def test_a_call_that_is_doubled_or_lost_ends_the_server(number: int) -> None:
     with pytest.raises(Error) as caught:
         tally.count("caller", number)
     assert caught.value.kind == CONFLICT
+
+
+async def takes() -> None:
+    """Whatever comes."""
+    async for _ in actors.inbox():
+        pass
+
+
+async def test_round_in_which_nothing_moves_any_more_is_a_violation_and_says_who_was_waited_for(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    findings = Findings()
+    async with Node("still") as node:
+        findings.pending[await node.spawn(takes, on="trio")] = "the one that waits"
+        await watch_for_stillness(findings, node)
+    (found,) = findings.violations
+    assert found.startswith("nothing moves any more")
+    assert "the one that waits" in found
+
+
+async def test_round_goes_on_for_hours_while_one_process_of_many_handles_a_message_now_and_then(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    findings = Findings()
+    async with Node("slow") as node:
+        pids = [await node.spawn(takes, on="trio") for _ in range(5)]
+        findings.pending.update(dict.fromkeys(pids, "one of five"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_for_stillness, findings, node)
+            for _ in range(100):
+                await trio.sleep(LOOK * (STILL - 2))
+                await node.send(pids[-1], "go")
+            nursery.cancel_scope.cancel()
+    assert not findings.violations
 
 
 def test_the_report_says_that_all_held_only_of_a_soak_that_was_finished() -> None:
