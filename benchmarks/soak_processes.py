@@ -238,8 +238,8 @@ async def dies(reason: str, boss: PID) -> list[Any]:
 
 
 @soak.process(worker=WORKER)
-async def watches(pid: PID, boss: PID) -> str:
-    """Monitors one that `sits`, tells so, takes its numbers, and gives the reason of its end: exactly one, and last."""
+async def watches(pid: PID, boss: PID) -> list[Any]:
+    """Monitors another, tells so, takes its numbers if it `sits`, and gives how it ended: exactly once, and last."""
     events, numbers, expected = actors.events(), actors.listen("number"), 1
     await actors.monitor(pid)
     await actors.send(pid, "count")
@@ -253,7 +253,7 @@ async def watches(pid: PID, boss: PID) -> str:
         raise Error(f"after the end of {pid} came {late.value!r}", kind="CONFLICT")
     if not isinstance(picked.value, Exit):
         raise Error(f"expected an exit and got {picked.value!r}")
-    return picked.value.reason
+    return [picked.value.reason, {}]
 
 
 async def sits(name: str) -> None:

@@ -128,7 +128,7 @@ class Round:
             if not isinstance(event, Exit):
                 return False  # as in `_take_exits`
             findings.ended(event.pid)
-            if event.result.value != "noconnection":
+            if event.result.value != ["noconnection", {}]:
                 on = watchers[event.pid]
                 findings.violation(f"{event.pid} on {on} saw {event.result}, expected noconnection")
         findings.counts["monitors of dropped nodes"] += len(watchers)
@@ -177,6 +177,12 @@ class Round:
             for _ in range(2):
                 findings.step("exchange", "a durable process to be spawned that is about to end")
                 ending[await _spawned(dies, reason, actors.self_pid())] = (reason, reason)
+        watchers: dict[PID, tuple[str, str]] = {}
+        watching = actors.listen("watching")
+        for pid, (reason, _) in ending.items():
+            findings.step("exchange", f"a durable process to watch {pid}")
+            watchers[await _spawned(watches, pid, actors.self_pid())] = ("normal", reason)
+            await watching.receive()
         expected |= ending
         findings.pending.update({pid: name for pid, (_, name) in expected.items()})
         for pid, (_, name) in expected.items():
@@ -191,6 +197,12 @@ class Round:
             findings.step("exchange", f"{pid} to be told to end")
             await actors.send(pid, "end")
         if not await self._take_exits(ending, WORDS):
+            return
+        for watcher in watchers:  # which has ended, or is about to
+            findings.pending[watcher] = "watcher of a durable process"
+            for _ in range(2):
+                await actors.monitor(watcher)
+        if not await self._take_exits(watchers):
             return
         findings.step("exchange", "the time to be over")
         await actors.sleep(timedelta(seconds=self._load.seconds))
@@ -210,6 +222,7 @@ class Round:
         if counted != calls:
             findings.violation(f"the servers had {counted} calls, of {calls} that were answered")
         findings.counts["rounds"] += 1
+        expected |= watchers
         findings.counts["processes"] += len(expected)
         findings.counts["monitors"] += 2 * len(expected)
         findings.step("exchange", "nothing: it is done")
