@@ -305,7 +305,7 @@ async def _worker(
         task_queue=worker.task_queue,
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
-        workflow_runner=workflow_runner(worker.sandbox),
+        workflow_runner=workflow_runner(worker.sandbox, client.data_converter.payload_codec),
         interceptors=[EndUnsupported(client), LendRefused(client), LendDeadLetters(kernel, portal)],
         **settings,
     )

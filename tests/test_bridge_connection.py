@@ -18,7 +18,13 @@ import trio
 import trio.testing
 from cryptography.fernet import Fernet
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadCodec
+from temporalio.converter import (
+    ActivitySerializationContext,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
 
 import actors
 from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
@@ -388,6 +394,35 @@ async def test_codec_encrypts_arguments_messages_results_and_context(temporal_ad
         assert failing.name is not None
         for each in (pid, other, called, PID("default", "temporal", failing.name)):
             assert secret.encode() not in written(await here.history(each))
+
+
+class ByPlace(PayloadCodec, WithSerializationContext):
+    """Notes what each payload is part of that has a word in it."""
+
+    def __init__(self, word: bytes, parts: list[str], context: SerializationContext | None = None) -> None:
+        self._word = word
+        self._parts = parts
+        self._context = context
+
+    def with_context(self, context: SerializationContext) -> ByPlace:
+        return ByPlace(self._word, self._parts, context)
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        found = sum(self._word in each.data for each in payloads)
+        self._parts += [type(self._context).__name__] * found
+        return list(payloads)
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+
+async def test_codec_is_told_what_each_payload_is_part_of_if_it_wants_to_know(temporal_address: str) -> None:
+    parts: list[str] = []
+    client = TemporalClient(temporal_address, codec=ByPlace(b"a-word", parts))
+    async with outside(temporal_address, app, client=client) as here:
+        assert await here.node.execute(run_function, "out:echo", ["a-word"]) == ["a-word"]
+    process, function = WorkflowSerializationContext.__name__, ActivitySerializationContext.__name__
+    assert parts == [process, function, function, process]  # arguments and results
 
 
 async def test_json_converter_writes_what_people_can_read(temporal_address: str) -> None:
