@@ -180,8 +180,9 @@ async def test_endpoint_tells_of_batches_and_adds_the_figures_of_temporals_sdk(t
 async def test_endpoint_serves_nothing_else_and_ends_with_its_block() -> None:
     async with Node("figures") as node:
         async with metrics.endpoint(node, port=0) as url:
-            with pytest.raises(urllib.error.HTTPError, match="404"):
+            with pytest.raises(urllib.error.HTTPError, match="404") as refused:
                 await scrape(url.removesuffix("metrics"))
+            refused.value.close()  # it is the response, too
             with pytest.raises(Error, match="an endpoint for its metrics already"):
                 await metrics.endpoint(node).__aenter__()
             port = int(url.split(":")[2].split("/")[0])
