@@ -24,7 +24,7 @@ import pytest
 
 import actors
 from actors import Exit, Kernel, Result, SpawnRequest, process_entry, running_process
-from tests.plain_scheduler import PlainScheduler
+from tests.searching_scheduler import SearchingScheduler
 
 Body = Callable[..., Awaitable[None]]
 
@@ -78,7 +78,7 @@ class PlainHost:
     offers: frozenset[str] = frozenset()
 
     def run(self, body: Callable[[], Awaitable[None]]) -> None:
-        scheduler = PlainScheduler()
+        scheduler = SearchingScheduler()
         kernel = Kernel("plain.0", "plain")
         kernel.schedulers["plain"] = scheduler
         exits: list[Exit] = []

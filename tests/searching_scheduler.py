@@ -1,19 +1,20 @@
 """A scheduler that lets a test choose which task runs next, so that Hypothesis can search the schedules.
 
 Nothing runs by itself: `step` runs one runnable task until it waits, `advance` moves the clock to the next timer. It
-fails loudly where a scheduler must never be brought to: a task woken twice, or woken after its wait was abandoned.
+fails loudly where a scheduler must never be brought to: a task woken twice, or woken after its wait was abandoned. It
+knows neither trio nor asyncio: the proof that a kernel needs no more.
 """
 
 from __future__ import annotations
 
 import contextvars
+import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import coroutine
 from typing import Any, Protocol, TypeVar, cast
-
-from hypothesis import strategies as st
 
 from actors import (
     PID,
@@ -66,9 +67,10 @@ class Alone:
 class Task:
     """One task: the coroutine, and what it waits for."""
 
-    def __init__(self, owner: _Owner, routine: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, owner: _Owner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         self.owner = owner
-        self.routine = routine
+        self.function = function
+        self.routine: Coroutine[Any, Any, Any] = _called(function, args)
         self.context = contextvars.copy_context()
         self.context.run(caller.set, cast(Caller, owner))
         self.started = False
@@ -105,23 +107,26 @@ class SearchingScheduler:
     """A `Scheduler` whose tasks run when the test says so, on a clock that the test moves."""
 
     def __init__(self) -> None:
-        self.runnable: list[Task] = []
+        self.runnable: deque[Task] = deque()
         self.timers: list[SearchingTimer] = []
         self.clock = 0.0
         self._numbers = 0
+        self._random = random.Random(0)
         self._current: Task | None = None
 
     # For tests
 
     def run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, turns: int = 256) -> Task:
         """Make a task that belongs to no process."""
-        task = Task(Alone(self, turns), function(*args))
+        task = Task(Alone(self, turns), function, args)
         self.runnable.append(task)
         return task
 
     def step(self, index: int = 0) -> Task:
         """Run one task until it waits or ends."""
-        task = self.runnable.pop(index % len(self.runnable))
+        index %= len(self.runnable)
+        task = self.runnable[index]
+        del self.runnable[index]
         value, task.value = task.value, None
         self._current = task
         error: BaseException | None = None
@@ -154,6 +159,15 @@ class SearchingScheduler:
             assert limit, "the tasks never come to rest"
             self.step(choose(len(self.runnable)))
 
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Run tasks, first come, first served, and let the time jump when none can run."""
+        while not done():
+            if self.runnable:
+                self.step()
+            else:
+                assert self.timers, "nothing can run any more"
+                self.advance()
+
     def advance(self) -> None:
         """Move the clock to the next timer and call it."""
         timer = min(self.timers, key=lambda timer: (timer.due, timer.number))
@@ -164,7 +178,7 @@ class SearchingScheduler:
     # The protocol
 
     def start(self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Task:
-        task = Task(process, cast("Coroutine[Any, Any, Any]", function(*args)))
+        task = Task(process, function, args)
         self.runnable.append(task)
         return task
 
@@ -230,15 +244,15 @@ class SearchingScheduler:
         return EPOCH + timedelta(seconds=self.clock)
 
     def random_bytes(self, count: int) -> bytes:
-        return bytes(count)
+        return self._random.randbytes(count)
 
     def stack(self, task: Any) -> list[str]:
         return []
 
 
-def many(moves: st.SearchStrategy[T], most: int) -> st.SearchStrategy[list[T]]:
-    """A list of any length up to `most`, each as likely: `st.lists` would nearly always give a handful."""
-    return st.integers(0, most).flatmap(lambda size: st.lists(moves, min_size=size, max_size=size))
+async def _called(function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Any:
+    """Its call is part of the task, too: it may fail."""
+    return await function(*args)
 
 
 @coroutine

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import Channel, ChannelClosed, Picked, Queue, select
-from tests.searching_scheduler import Alone, SearchingScheduler, Task, many
+from tests.moves import many
+from tests.searching_scheduler import Alone, SearchingScheduler, Task
 
 SEND, RECEIVE = "send", "receive"
 CLOSED = ("closed", None)

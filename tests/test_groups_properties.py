@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors import NOT_FOUND, PID, Channel, Error, GroupChange
 from actors._groups import Groups
-from tests.searching_scheduler import many
+from tests.moves import many
 
 PIDS = [PID("n.1", "search", str(number)) for number in range(3)]
 NAMES = ("x", "y")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from actors import ChannelClosed, Error, Message, Picked, select
 from actors._mailbox import Bound, Listener, Mailbox
-from tests.searching_scheduler import Alone, SearchingScheduler, Task, many
+from tests.moves import many
+from tests.searching_scheduler import Alone, SearchingScheduler, Task
 
 TOPICS = ("a", "b", "c")
 INBOX = "the inbox"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import actors
 from actors import PID, Channel, Message, payload_of
 from actors._mailbox import Listener
-from tests.searching_scheduler import SearchingKernel, many
+from tests.moves import many
+from tests.searching_scheduler import SearchingKernel
 
 TOPICS = ("a", "b", "c")
 CHOICES = many(st.integers(0, 8), 100)

@@ -31,7 +31,8 @@ from actors import (
     process_entry,
 )
 from actors._process import Upgrade
-from tests.searching_scheduler import Cancelled, SearchingScheduler, Task, many
+from tests.moves import many
+from tests.searching_scheduler import Cancelled, SearchingScheduler, Task
 
 STRANGERS = (PID("n.1", "search", "never"), PID("m.0", "search", "1"), PID("elsewhere.1", "search", "1"))
 Command = Callable[[], Awaitable[None]]
@@ -472,7 +473,7 @@ class Theatre:
     def ended(self, task: Task) -> None:
         assert isinstance(task.owner, Process)
         ghost = self.model.ghosts[task.owner.pid]
-        main = task.routine.cr_code.co_name == "obey"  # type: ignore[attr-defined]
+        main = task.function == self.obey
         error = task.end[1]
         if error is not None and not isinstance(error, RuntimeError | Upgrade):
             raise error

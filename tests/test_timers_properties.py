@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import actors
 from actors import Timer, Timers
-from tests.searching_scheduler import EPOCH, SearchingKernel, many
+from tests.moves import many
+from tests.searching_scheduler import EPOCH, SearchingKernel
 
 DELAYS = (0, 0, 1, 2, 5, 9)
 
