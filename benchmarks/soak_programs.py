@@ -21,6 +21,12 @@ from temporal_bridge import TemporalBridge, TemporalClient, Worker
 
 log = logging.getLogger("everproc.soak")
 
+RUNS_BOTH = "node-b"
+FEW = 10
+"""A node that runs durable processes too, only so many of which it keeps. What they send to its own local ones goes by
+local activities, which are done again when the server has lost the task. It is not killed, but forgets all the time:
+with more of them it would soon have all, and no kill of a worker would matter."""
+
 OPTIONS = {"sticky_queue_schedule_to_start_timeout": "2s"}
 """A task that waits for a worker that is dead is given to the other."""
 
@@ -54,9 +60,14 @@ def troubles(directory: Path) -> list[str]:
 async def serve(address: str, queue: str, name: str) -> None:
     """What such a program does."""
     async with Node(name) as node, AsyncExitStack() as stack:
-        runs = name.startswith("worker")
+        is_worker = name.startswith("worker")
         worker = Worker(
-            WORKER, task_queue=queue, entries=[soak], max_cached_workflows=100, run=runs, options=OPTIONS
+            WORKER,
+            task_queue=queue,
+            entries=[soak],
+            max_cached_workflows=100 if is_worker else FEW,
+            run=is_worker or name == RUNS_BOTH,
+            options=OPTIONS,
         )
         while True:
             try:
@@ -67,7 +78,7 @@ async def serve(address: str, queue: str, name: str) -> None:
                     raise
                 log.warning("%s; trying again", error)
             await trio.sleep(0.5)
-        if not runs:
+        if not is_worker:
             await node.spawn(keeper, name)
         print("ready", flush=True)
         await trio.sleep_forever()
