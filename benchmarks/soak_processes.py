@@ -249,7 +249,7 @@ async def watches(pid: PID, boss: PID) -> list[Any]:
             raise Error(f"number {picked.value} of {pid} came, expected {expected}", kind="CONFLICT")
         expected += 1
     late = await actors.select(events, numbers, actors.after("500ms"))
-    if late.channel in (events, numbers):
+    if late.channel is numbers or isinstance(late.value, Exit):
         raise Error(f"after the end of {pid} came {late.value!r}", kind="CONFLICT")
     if not isinstance(picked.value, Exit):
         raise Error(f"expected an exit and got {picked.value!r}")

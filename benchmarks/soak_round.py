@@ -252,6 +252,10 @@ class Round:
             event = await actors.events().receive()
             if not isinstance(event, Exit):
                 return False  # a cancel: the round is over, because of what another part has found
+            if event.pid not in expected:
+                name = findings.pending.get(event.pid, "a process")
+                findings.violation(f"{name} {event.pid} ended too early with {event.reason}: {event.result}")
+                return False
             while (word := await actors.select(heard, default=True)).channel is heard:
                 words_of[word.value] += 1
             if words_of[event.pid] != words:
