@@ -49,7 +49,7 @@ SERVERS_LIVE = 30.0
 class Soak:
     """The rounds, and the killing meanwhile. Everything is written to `directory`.
 
-    The server is away for some seconds whenever it is killed; None if it is not to be killed.
+    `away` is for how many seconds the server is away at most when it is killed; None if it is not to be killed.
     """
 
     def __init__(self, seed: int, load: Load, away: float | None, directory: Path) -> None:
@@ -101,12 +101,16 @@ class Soak:
                         self._kill, worker.name, worker.restart, number, WORKERS_LIVE, this.loaded
                     )
                 if self._away is not None:
-                    restart = partial(server.restart, self._away)
+                    aways = random.Random(f"{self._seed}/away/{number}")
+                    restart = partial(self._restart, server, aways, self._away)
                     nursery.start_soon(self._kill, "server", restart, number, SERVERS_LIVE, this.loaded)
                 await this.run(node)
                 nursery.cancel_scope.cancel()
             number += 1
             log.info("round %d is over", number)
+
+    async def _restart(self, server: SoakServer, aways: random.Random, most: float) -> None:
+        await server.restart(aways.uniform(0, most))
 
     async def _kill(
         self,
@@ -159,7 +163,10 @@ def main() -> int:
     )
     parser.add_argument("--keep-server", action="store_true", help="do not kill the server")
     parser.add_argument(
-        "--away", type=float, default=0, help="how many seconds a killed server is away (default: 0)"
+        "--away",
+        type=float,
+        default=15,
+        help="how many seconds a killed server is away at most (default: 15); after ten, Temporal's clients give up",
     )
     parser.add_argument(
         "--logs",
