@@ -297,7 +297,9 @@ def command(
         raise click.UsageError(
             "--namespace is empty: expected the namespace of the processes, such as default"
         )
-    logging.getLogger("everproc.temporal").setLevel(logging.CRITICAL)  # what fails is said once, here
+    log = logging.getLogger("everproc.temporal")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # what fails is said once, here
     sys.path.insert(0, "")
     try:
         if manifest is not None:
@@ -308,6 +310,7 @@ def command(
         raise click.UsageError(str(error)) from error
     finally:
         time.sleep(_AFTER_CANCEL)
+        log.setLevel(level)
     failed = [replayed for replayed in found if replayed.error is not None]
     if as_json:
         click.echo(json.dumps([_shown(replayed) for replayed in found]))

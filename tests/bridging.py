@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -42,6 +42,14 @@ class Outside:
     def handle(self, pid: actors.PID) -> WorkflowHandle[Any, Any]:
         """The workflow of a durable process."""
         return self.client.get_workflow_handle(pid.id)
+
+    async def result(self, pid: actors.PID) -> Any:
+        """What a durable process returns, as any client of Temporal's gets it."""
+        return await self.portal.call(self.handle(pid).result)
+
+    async def as_process(self, body: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        """Run `body` as a process of the node."""
+        return await self.node.execute(body, *args, on="trio")
 
     async def describe(self, pid: actors.PID) -> WorkflowExecutionDescription:
         """What the server says of a durable process."""
@@ -82,6 +90,19 @@ async def outside(
                 TemporalBridge(node, client or TemporalClient(address), here, *workers)
             )
             yield Outside(node, bridge, here.task_queue, portal, observer)
+
+
+def cached_or_evicted(*entries: Namespace, worker: str) -> Any:
+    """The fixture `here`: durable processes that stay in the worker's cache, and such as are replayed all the time."""
+
+    @pytest.fixture(name="here", params=[1000, 2], ids=["cached", "evicted"])
+    async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
+        async with outside(
+            temporal_address, *entries, worker=worker, max_cached_workflows=request.param
+        ) as found:
+            yield found
+
+    return here
 
 
 async def next_event() -> Event:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -23,26 +22,18 @@ from temporal_bridge._embedded import DYNAMIC_CONFIG
 from temporal_bridge._signals import send_signal
 from temporal_bridge._updates import send_update
 from temporal_bridge._wire import Mark, Unanswered
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted, outside
 from tests.call_entries import WORKER, adder, calls, hears, hoarder
 from tests.eventually import eventually
 from tests.test_workflow_replay import check_replay
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, calls, worker=WORKER, max_cached_workflows=request.param) as found:
-        yield found
-
-
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
+here = cached_or_evicted(calls, worker=WORKER)
 
 
 async def ends_and_replays(here: Outside, pid: PID) -> Any:
     """Stop it, and have its history replayed by a fresh worker's code."""
     await here.node.send(pid, "stop")
-    found = await result(here, pid)
+    found = await here.result(pid)
     await check_replay(here, pid)
     return found
 
@@ -81,7 +72,7 @@ async def test_call_comes_after_what_its_caller_sent_before(here: Outside) -> No
         return actors.self_pid()
 
     caller = await here.node.execute(body, on="trio")
-    heard = await result(here, pid)
+    heard = await here.result(pid)
     assert heard == [
         *([topic, number, caller] for number in range(20) for topic in ("sent", "called")),
         ["stop", None, caller],
@@ -99,7 +90,7 @@ async def test_call_comes_after_messages_that_are_still_on_their_way(here: Outsi
         await actors.send(pid, "stop")
 
     await here.node.execute(body, on="trio")
-    heard = await result(here, pid)
+    heard = await here.result(pid)
     assert [topic for topic, *_ in heard] == [*["sent"] * 200, "called", "stop"]
 
 
@@ -222,7 +213,7 @@ async def test_call_that_finds_nobody_is_not_found(here: Outside) -> None:
     assert caught.value.kind == NOT_FOUND
     ended = await here.node.spawn(adder)
     await here.node.send(ended, "stop")
-    await result(here, ended)
+    await here.result(ended)
     with pytest.raises(Error, match="ended") as caught:
         await here.node.call(ended, "add", 1)
     assert (caught.value.kind, caught.value.details["reason"]) == (UNAVAILABLE, "normal")
@@ -411,7 +402,7 @@ async def test_any_temporal_client_can_execute_an_update(here: Outside) -> None:
         await update("stop")  # ends without a reply
     assert isinstance(caught.value.cause, ApplicationError)
     assert caught.value.cause.type == UNAVAILABLE
-    assert await result(here, pid) == 2
+    assert await here.result(pid) == 2
 
 
 async def test_call_with_what_cannot_travel_is_refused_at_the_call(here: Outside) -> None:

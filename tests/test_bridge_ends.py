@@ -45,11 +45,6 @@ from tests.outside_entries import (
 )
 
 
-async def as_process(here: Outside, body: Any, *args: Any) -> Any:
-    """Run `body` as a process of the node."""
-    return await here.node.execute(body, *args, on="trio")
-
-
 async def watched_end(target: Any, *args: Any, options: dict[str, Any] | None = None) -> Exit:
     """As a process: spawn it monitored, and give its exit."""
     pid = await actors.spawner(options=options).spawn_monitored(target, *args)
@@ -63,14 +58,13 @@ async def watched_end(target: Any, *args: Any, options: dict[str, Any] | None = 
 
 async def test_w10_exit_holds_the_value(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        event = await as_process(here, watched_end, hello, "you")
+        event = await here.as_process(watched_end, hello, "you")
         assert (event.reason, event.result.value, event.result.error) == ("normal", {"hello": "you"}, None)
 
 
 async def test_w10_w41_exit_holds_the_error_with_kind_details_and_causes(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        event = await as_process(
-            here,
+        event = await here.as_process(
             watched_end,
             fail,
             "CONFLICT",
@@ -94,7 +88,7 @@ async def test_w10_w41_exit_holds_the_error_with_kind_details_and_causes(tempora
 
 async def test_w10_crash_is_internal_with_type_and_text(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        event = await as_process(here, watched_end, crash)
+        event = await here.as_process(watched_end, crash)
         error = event.result.error
         assert (event.reason, error.kind, error.message, error.retryable) == (
             "error",
@@ -107,7 +101,7 @@ async def test_w10_crash_is_internal_with_type_and_text(temporal_address: str) -
 
 async def test_result_that_cannot_be_serialised_is_an_error_that_says_so(temporal_address: str) -> None:
     async with outside(temporal_address, app) as here:
-        event = await as_process(here, watched_end, unserialisable)
+        event = await here.as_process(watched_end, unserialisable)
         error = event.result.error
         assert (event.reason, error.kind) == ("error", INVALID)
         assert "type object cannot be serialised" in error.message
@@ -119,7 +113,7 @@ async def test_w30_execute_returns_the_value_or_raises_the_error(temporal_addres
 
     async with outside(temporal_address, app) as here:
         assert await here.node.execute(hello, "outside") == {"hello": "outside"}
-        assert await as_process(here, body) == {"hello": "inside"}
+        assert await here.as_process(body) == {"hello": "inside"}
         with pytest.raises(Error, match="no way") as raised:
             await here.node.execute(fail, "NOT_FOUND", "no way")
         assert (raised.value.kind, raised.value.retryable) == (NOT_FOUND, False)
@@ -139,8 +133,8 @@ async def test_w30_cancelled_execute_leaves_the_durable_process_alone(temporal_a
 async def test_continue_as_new_and_retries_are_followed_to_the_end(temporal_address: str) -> None:
     retry = {"temporal.workflow.retry_policy": {"initial_interval": 10}}
     async with outside(temporal_address, app) as here:
-        assert (await as_process(here, watched_end, again, 5)).result.value == 7
-        assert (await as_process(here, partial(watched_end, options=retry), fail_until, 3)).result.value == 3
+        assert (await here.as_process(watched_end, again, 5)).result.value == 7
+        assert (await here.as_process(partial(watched_end, options=retry), fail_until, 3)).result.value == 3
         assert await here.node.execute(again, 3) == 7
 
 
@@ -160,7 +154,7 @@ async def test_w31_monitor_after_the_start_and_of_a_closed_process(temporal_addr
         return [(event.reason, event.result.value) for event in events]
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == [("normal", "x")] * 3
+        assert await here.as_process(body) == [("normal", "x")] * 3
 
 
 async def test_w31_monitor_of_nothing_is_noproc(temporal_address: str) -> None:
@@ -171,7 +165,7 @@ async def test_w31_monitor_of_nothing_is_noproc(temporal_address: str) -> None:
         return event.pid == pid, event.reason, event.result.error.kind
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body, PID("default", "temporal", "nobody")) == (
+        assert await here.as_process(body, PID("default", "temporal", "nobody")) == (
             True,
             "noproc",
             NOT_FOUND,
@@ -193,7 +187,7 @@ async def test_w31_monitor_means_the_process_of_now_and_not_a_later_one_of_its_i
         return (await next_exit()).result.value
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body, here.new_id()) == 2
+        assert await here.as_process(body, here.new_id()) == 2
 
 
 async def test_w34_nothing_comes_after_unmonitor(temporal_address: str) -> None:
@@ -213,7 +207,7 @@ async def test_w34_nothing_comes_after_unmonitor(temporal_address: str) -> None:
         return event.pid == kept, (await actors.select(actors.events(), default=True)).channel
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == (True, None)
+        assert await here.as_process(body) == (True, None)
 
 
 async def test_monitor_by_a_durable_process_of_a_local_one(temporal_address: str) -> None:
@@ -246,7 +240,7 @@ async def test_w32_linked_process_that_is_terminated_comes_as_link_down(temporal
         return event.pid == pid, event.reason, event.result.error.kind
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == (True, "terminated", CANCELED)
+        assert await here.as_process(body) == (True, "terminated", CANCELED)
 
 
 async def test_w32_link_after_a_normal_end_has_no_effect(temporal_address: str) -> None:
@@ -259,7 +253,7 @@ async def test_w32_link_after_a_normal_end_has_no_effect(temporal_address: str) 
         return type(event).__name__, (await actors.select(actors.events(), default=True)).channel
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("Exit", None)
+        assert await here.as_process(body) == ("Exit", None)
 
 
 async def test_w32_link_to_a_dead_or_missing_process_acts_as_noproc(temporal_address: str) -> None:
@@ -276,7 +270,7 @@ async def test_w32_link_to_a_dead_or_missing_process_acts_as_noproc(temporal_add
         return dead.pid == pid, dead.reason, missing.reason
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body, here) == (True, "noproc", "noproc")
+        assert await here.as_process(body, here) == (True, "noproc", "noproc")
 
 
 async def test_w33_failure_of_a_durable_process_ends_the_linked_local_one(temporal_address: str) -> None:
@@ -291,7 +285,7 @@ async def test_w33_failure_of_a_durable_process_ends_the_linked_local_one(tempor
         return event.reason, event.result.error.kind
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("link_down", "CONFLICT")
+        assert await here.as_process(body) == ("link_down", "CONFLICT")
 
 
 @pytest.mark.parametrize("trap", [False, True])
@@ -313,7 +307,7 @@ async def test_w33_death_of_a_local_process_reaches_the_linked_durable_one(
         return event.reason == "link_down" and event.result.error.kind == "CONFLICT"
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body)
+        assert await here.as_process(body)
 
 
 async def test_w33_local_process_links_and_dies(temporal_address: str) -> None:
@@ -327,7 +321,7 @@ async def test_w33_local_process_links_and_dies(temporal_address: str) -> None:
         return (await next_exit()).reason
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == "link_down"
+        assert await here.as_process(body) == "link_down"
 
 
 async def test_w34_unlinked_processes_do_not_hear_of_each_other(temporal_address: str) -> None:
@@ -354,7 +348,7 @@ async def test_w34_unlinked_processes_do_not_hear_of_each_other(temporal_address
         return event.result.value, type(await next_event()).__name__
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("alive", "Exit")
+        assert await here.as_process(body) == ("alive", "Exit")
 
 
 # Ending
@@ -370,7 +364,7 @@ async def test_w35_terminate_is_forced_and_says_why(temporal_address: str) -> No
         return event.reason, event.result.error.kind, event.result.error.message
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("terminated", CANCELED, "terminated: enough")
+        assert await here.as_process(body) == ("terminated", CANCELED, "terminated: enough")
         assert not await here.node.terminate(PID("default", "temporal", here.new_id()))
 
 
@@ -382,7 +376,7 @@ async def test_w36_cancel_is_an_event_with_reason_sender_and_deadline(temporal_a
         return event.reason, event.result.value, actors.self_pid()
 
     async with outside(temporal_address, app) as here:
-        reason, (why, by, due), me = await as_process(here, body)
+        reason, (why, by, due), me = await here.as_process(body)
         assert (reason, why, by) == ("normal", "closing time", me)
         assert 4 < due <= 5
 
@@ -397,7 +391,7 @@ async def test_w36_deadline_terminates_who_does_not_stop(temporal_address: str) 
         return event.reason, event.result.error.kind
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("terminated", CANCELED)
+        assert await here.as_process(body) == ("terminated", CANCELED)
 
 
 async def test_w36_process_that_reads_no_events_is_cancelled_at_its_next_await(temporal_address: str) -> None:
@@ -409,7 +403,7 @@ async def test_w36_process_that_reads_no_events_is_cancelled_at_its_next_await(t
         return event.reason, event.result.error.kind, (await actors.inbox().receive()).topic
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("cancelled", CANCELED, "cleaned")
+        assert await here.as_process(body) == ("cancelled", CANCELED, "cleaned")
 
 
 @pytest.mark.parametrize("polls", [64, 0], ids=["poll", "feed"])
@@ -444,7 +438,7 @@ async def test_process_that_is_shut_down_closes_as_cancelled_and_whoever_watches
         return closed.status, [(end.reason, end.result.error) for end in ends]
 
     async with outside(temporal_address, app) as here:
-        status, ends = await as_process(here, partial(body, here, here.new_id()))
+        status, ends = await here.as_process(partial(body, here, here.new_id()))
         assert status is WorkflowExecutionStatus.CANCELED
         for reason, error in ends:
             assert (reason, error.kind, error.message) == ("shutdown", CANCELED, "cancelled: shutdown")
@@ -462,7 +456,7 @@ async def test_memo_of_a_stranger_is_not_taken_for_the_end_of_a_process(
         return (await next_exit()).reason
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == "cancelled"
+        assert await here.as_process(body) == "cancelled"
 
 
 async def test_durable_parent_of_a_process_that_is_shut_down_knows_why_it_ended(
@@ -517,7 +511,7 @@ async def test_w36_cancel_from_the_command_line_is_the_same_event(temporal_addre
         return (await next_exit()).result.value
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ["", None, None]
+        assert await here.as_process(body) == ["", None, None]
 
 
 async def test_signals_from_the_command_line_are_messages(temporal_address: str) -> None:
@@ -549,7 +543,7 @@ async def test_describe_tells_what_the_server_and_the_process_know(temporal_addr
         return found, actors.self_pid(), await actors.describe(pid)
 
     async with outside(temporal_address, app) as here:
-        found, me, after = await as_process(here, body)
+        found, me, after = await here.as_process(body)
         assert (found.entry, found.status, found.parent) == ("out:wait_for_finish", "running", me)
         assert (found.mailbox, found.topics, found.links) == (2, {"finish": 0}, (me,))
         assert found.context == {"user_id": "u"}
@@ -634,7 +628,7 @@ async def test_two_hundred_are_started_watched_and_ended_by_one_node(
 
     with trio.fail_after(60):
         async with outside(temporal_address, app) as here:
-            ends, seen = await as_process(here, body, 200)
+            ends, seen = await here.as_process(body, 200)
             assert ends == {"normal": 100, "terminated": 100}
             assert seen == 200
 
@@ -665,7 +659,7 @@ async def test_feed_follows_retries_and_continue_as_new_and_reads_no_later_run(
         return values
 
     async with outside(temporal_address, app) as here:
-        found = await as_process(here, body, here.new_id())
+        found = await here.as_process(body, here.new_id())
         assert found == ["done", 3, {"hello": "world"}, "terminated"]
 
 
@@ -717,7 +711,7 @@ async def test_reset_is_followed_and_not_taken_for_the_end(
         return event.reason, event.result.value
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body, here) == ("normal", "after")
+        assert await here.as_process(body, here) == ("normal", "after")
 
 
 async def test_deleted_process_is_gone_for_its_watchers(temporal_address: str) -> None:
@@ -734,7 +728,7 @@ async def test_deleted_process_is_gone_for_its_watchers(temporal_address: str) -
         return first, (await next_exit()).reason
 
     async with outside(temporal_address, app) as here:
-        first, second = await as_process(here, body, here)
+        first, second = await here.as_process(body, here)
         assert first in ("terminated", "noproc")
         assert second == "noproc"
 

@@ -40,11 +40,6 @@ from tests.outside_entries import (
 )
 
 
-async def as_process(here: Outside, body: Any, *args: Any) -> Any:
-    """Run `body` as a process of the node."""
-    return await here.node.execute(body, *args, on="trio")
-
-
 async def until_found(here: Outside, query: str) -> list[str]:
     """The workflows of a query; visibility lags behind, so it asks until there is one."""
     ids: list[str] = []
@@ -73,7 +68,7 @@ async def test_w09_spawn_from_a_local_process_records_it_as_the_parent(temporal_
         return (await next_exit()).result.value, actors.self_pid()
 
     async with outside(temporal_address, app) as here:
-        found, me = await as_process(here, body)
+        found, me = await here.as_process(body)
         assert found == [["a", 1, me]]
 
 
@@ -157,7 +152,7 @@ async def test_w11_monitor_and_link_reach_the_existing_process(temporal_address:
         return sorted(type(event).__name__ + " " + event.reason for event in events)
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body, here.new_id()) == ["Exit terminated", "LinkDown terminated"]
+        assert await here.as_process(body, here.new_id()) == ["Exit terminated", "LinkDown terminated"]
 
 
 async def test_w12_explicit_id_wins_over_the_name(temporal_address: str) -> None:
@@ -265,7 +260,7 @@ async def test_w13_watcher_of_the_terminated_existing_one_is_told(temporal_addre
         return event.reason
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body, here.new_id()) == "terminated"
+        assert await here.as_process(body, here.new_id()) == "terminated"
 
 
 # Options (W15): each seen on the server. The ids are above.
@@ -306,7 +301,7 @@ async def test_w15_timeout_ends_the_process(temporal_address: str, which: str) -
         return event.reason, event.result.error.kind, event.result.error.details["timeout_type"]
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == ("timed_out", TIMEOUT, "workflow")
+        assert await here.as_process(body) == ("timed_out", TIMEOUT, "workflow")
 
 
 async def test_w15_reuse_policies_of_a_closed_id(temporal_address: str) -> None:
@@ -437,7 +432,7 @@ async def test_w18_parent_close_policy_decides_on_children(temporal_address: str
         "request_cancel": ("cancelled", None),
     }
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body) == expected[policy]
+        assert await here.as_process(body) == expected[policy]
 
 
 async def test_w15_wait_for_cancellation_makes_cancel_wait_for_the_end(temporal_address: str) -> None:
@@ -448,7 +443,7 @@ async def test_w15_wait_for_cancellation_makes_cancel_wait_for_the_end(temporal_
         return (await actors.describe(pid)).status == "canceled"
 
     async with outside(temporal_address, app) as here:
-        assert await as_process(here, body)
+        assert await here.as_process(body)
 
 
 async def test_w15_priority_is_the_servers(temporal_address: str) -> None:
@@ -574,7 +569,7 @@ async def test_w19_messages_come_before_any_other_in_one_atomic_batch(temporal_a
         return event.pid, event.result.value, actors.self_pid()
 
     async with outside(temporal_address, app) as here:
-        pid, found, me = await as_process(here, body)
+        pid, found, me = await here.as_process(body)
         assert found == [*(["early", number, me] for number in range(5)), ["late", "x", me]]
         signals = [
             event

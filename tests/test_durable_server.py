@@ -25,16 +25,12 @@ from supervision import (
 )
 from temporal_bridge import EmbeddedServer
 from temporal_bridge._embedded import DYNAMIC_CONFIG
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted, outside
 from tests.eventually import eventually
 from tests.server_entries import WORKER, Counter, Door, Entry, Picky, calls_a_server, servers
 from tests.test_workflow_replay import check_replay
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, servers, worker=WORKER, max_cached_workflows=request.param) as found:
-        yield found
+here = cached_or_evicted(servers, worker=WORKER)
 
 
 @pytest.fixture

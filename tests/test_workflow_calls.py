@@ -16,23 +16,15 @@ from actors import PID, Error, Kernel
 from temporal_bridge._callers import Callers, Delivery
 from temporal_bridge._converter import MsgpackConverter
 from temporal_bridge._wire import Call, Item
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.workflow_entries import WORKER, call_it, call_many, call_then_receive, wf
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=request.param) as found:
-        yield found
+here = cached_or_evicted(wf, worker=WORKER)
 
 
 async def kinds(here: Outside, pid: PID) -> list[str]:
     return [EventType.Name(event.event_type) for event in await here.history(pid)]
-
-
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
 
 
 async def answering() -> None:
@@ -72,7 +64,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_w26_call_of_a_local_process_costs_one_event(here: Outside) -> None:
     local = await here.node.spawn(answering)
     pid = await here.node.spawn(call_many, local, 10, 1)
-    assert await result(here, pid) == list(range(10))
+    assert await here.result(pid) == list(range(10))
     found = await kinds(here, pid)
     assert found.count("EVENT_TYPE_MARKER_RECORDED") == 10 + 1  # one says that the run knows such calls
     assert "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED" not in found
@@ -84,7 +76,7 @@ async def test_w26_call_of_a_local_process_costs_one_event(here: Outside) -> Non
 async def test_w26_calls_at_once_share_deliveries_and_each_gets_its_own_answer(here: Outside) -> None:
     local = await here.node.spawn(answering)
     pid = await here.node.spawn(call_many, local, 100, 100)
-    assert await result(here, pid) == list(range(100))
+    assert await here.result(pid) == list(range(100))
     assert (await kinds(here, pid)).count("EVENT_TYPE_MARKER_RECORDED") < 50
 
 
@@ -93,7 +85,7 @@ async def test_w26_answer_that_is_not_ready_at_once_comes_by_signal(here: Outsid
     pid = await here.node.spawn(call_many, local, 5, 5)
     await eventually(partial(waits_for_signals, here, pid))
     await here.node.send(local, "go")
-    assert await result(here, pid) == list(range(5))
+    assert await here.result(pid) == list(range(5))
     assert "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED" in await kinds(here, pid)
     await eventually(partial(is_zero, here, local))
 
@@ -107,7 +99,7 @@ async def test_w26_what_was_sent_before_the_reply_is_there_when_the_reply_is(her
 
     local = await here.node.spawn(sends_first)
     pid = await here.node.spawn(call_then_receive, local, 5)
-    assert await result(here, pid) == [[number, number] for number in range(5)]
+    assert await here.result(pid) == [[number, number] for number in range(5)]
 
 
 async def test_w26_target_that_ends_before_it_replies_fails_the_call_with_its_reason(here: Outside) -> None:
@@ -116,26 +108,26 @@ async def test_w26_target_that_ends_before_it_replies_fails_the_call_with_its_re
         raise Error("no", kind=actors.CONFLICT)
 
     pid = await here.node.spawn(call_it, await here.node.spawn(dies), 1)
-    assert await result(here, pid) == ["UNAVAILABLE", "error"]
+    assert await here.result(pid) == ["UNAVAILABLE", "error"]
 
 
 async def test_w26_call_of_a_process_that_is_gone_is_not_found(here: Outside) -> None:
     local = await here.node.spawn(answering)
     await here.node.terminate(local)
-    assert await result(here, await here.node.spawn(call_it, local, 1)) == ["NOT_FOUND", "noproc"]
+    assert await here.result(await here.node.spawn(call_it, local, 1)) == ["NOT_FOUND", "noproc"]
 
 
 async def test_w26_call_that_a_full_mailbox_refuses_is_unavailable(here: Outside) -> None:
     bounded = here.node.spawner(options={"mailbox.max": 1})
     local = await bounded.spawn(gated)
     await here.node.send(local, "fills it")
-    assert await result(here, await here.node.spawn(call_it, local, 1)) == ["UNAVAILABLE", None]
+    assert await here.result(await here.node.spawn(call_it, local, 1)) == ["UNAVAILABLE", None]
 
 
 async def test_w26_call_that_times_out_leaves_nothing_behind(here: Outside) -> None:
     local = await here.node.spawn(gated)
     pid = await here.node.spawn(call_it, local, 1, "100ms")
-    assert await result(here, pid) == ["TIMEOUT", None]
+    assert await here.result(pid) == ["TIMEOUT", None]
     await eventually(partial(is_zero, here, local))
     assert await here.node.send(local, "go")  # its late reply has nobody to go to
     assert await here.node.send(local, "stop")

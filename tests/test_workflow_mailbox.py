@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ import actors
 from actors import INVALID, PID, UNAVAILABLE, DeadLetter, Error
 from temporal_bridge._updates import send_update
 from temporal_bridge._wire import Unanswered
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.mailbox_entries import (
     WORKER,
@@ -28,13 +27,7 @@ from tests.mailbox_entries import (
 )
 from tests.test_workflow_replay import check_replay
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(
-        temporal_address, mailboxes, worker=WORKER, max_cached_workflows=request.param
-    ) as found:
-        yield found
+here = cached_or_evicted(mailboxes, worker=WORKER)
 
 
 KEPT = {"reject": [0, 1], "drop_newest": [0, 1], "drop_oldest": [3, 4]}
@@ -65,14 +58,10 @@ async def has_unread(here: Outside, pid: PID, count: int) -> bool:
     return (await here.node.describe(pid)).mailbox == count
 
 
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
-
-
 async def kept(here: Outside, pid: PID) -> list[Any]:
     """What it gives, after which its history is replayed."""
     await here.node.send(pid, "go")
-    found = await result(here, pid)
+    found = await here.result(pid)
     await check_replay(here, pid)
     return [payload for _, payload in found]
 
@@ -107,7 +96,7 @@ async def test_child_of_a_durable_process_has_a_bound(here: Outside, overflow: s
     child = await child_of(here, pid)
     await eventually(partial(listens, here, child))
     await here.node.send(pid, "begun")
-    sent, found = await result(here, pid)
+    sent, found = await here.result(pid)
     assert sent == [True] * 5
     assert [payload for _, payload in found] == KEPT[overflow]
     await check_replay(here, pid)
@@ -207,7 +196,7 @@ async def test_call_of_a_durable_process_to_a_full_durable_one_fails_at_once(
 ) -> None:
     pid = await full(here, overflow)
     caller = await here.node.spawn(calls_it, pid)
-    assert await result(here, caller) == [
+    assert await here.result(caller) == [
         UNAVAILABLE,
         f"the mailbox of {pid} is full: there is no room for call 'ask'",
     ]
@@ -238,7 +227,7 @@ async def test_call_that_comes_while_a_full_process_upgrades_fails(here: Outside
     await here.node.send(pid, "turn")
     await eventually(partial(is_between, here, pid))
     caller = await here.node.spawn(calls_it, pid)
-    assert (await result(here, caller))[0] == UNAVAILABLE
+    assert (await here.result(caller))[0] == UNAVAILABLE
     assert await kept(here, pid) == [0]
     await here.node.terminate(absent)
 
@@ -253,7 +242,7 @@ async def is_between(here: Outside, pid: PID) -> bool:
 async def test_dead_letter_that_could_not_have_been_written_is_told_all_the_same(here: Outside) -> None:
     letters = here.node.dead_letters()
     pid = await here.node.spawn(sends_to_a_name)
-    assert await result(here, pid) is False
+    assert await here.result(pid) is False
     letter = await letters.channel.receive()
     assert isinstance(letter, DeadLetter)
     assert letter.pid.id == "nobody"

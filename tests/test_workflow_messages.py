@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
-import pytest
-
 import actors
 from actors import PID
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.workflow_entries import (
     WORKER,
@@ -31,19 +28,7 @@ from tests.workflow_entries import (
     worker_pool,
 )
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=request.param) as found:
-        yield found
-
-
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
-
-
-async def as_process(here: Outside, body: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    return await here.node.execute(body, *args, on="trio")
+here = cached_or_evicted(wf, worker=WORKER)
 
 
 async def test_w22_inbox_yields_topic_payload_and_sender_in_order(here: Outside) -> None:
@@ -54,15 +39,15 @@ async def test_w22_inbox_yields_topic_payload_and_sender_in_order(here: Outside)
         await actors.send(pid, "c", 1, 2)
         return pid, actors.self_pid()
 
-    pid, me = await as_process(here, body)
-    assert await result(here, pid) == [["a", None, me], ["b", 1, me], ["c", (1, 2), me]]
+    pid, me = await here.as_process(body)
+    assert await here.result(pid) == [["a", None, me], ["b", 1, me], ["c", (1, 2), me]]
 
 
 async def test_w22_signal_of_a_plain_client_is_a_message_without_sender(here: Outside) -> None:
     pid = await here.node.spawn(collect, 2)
     await here.portal.call(lambda: here.handle(pid).signal("paid", {"amount": 3}))
     await here.portal.call(lambda: here.handle(pid).signal("shipped", args=[1, "x"]))
-    assert await result(here, pid) == [["paid", {"amount": 3}, None], ["shipped", (1, "x"), None]]
+    assert await here.result(pid) == [["paid", {"amount": 3}, None], ["shipped", (1, "x"), None]]
 
 
 async def test_w23_select_over_topics_takes_each_message_once_in_order(here: Outside) -> None:
@@ -70,7 +55,7 @@ async def test_w23_select_over_topics_takes_each_message_once_in_order(here: Out
     for topic, value in (("add", 1), ("take", 2), ("add", 3)):
         await here.node.send(pid, topic, value)
     await here.node.send(pid, "done")
-    found = await result(here, pid)
+    found = await here.result(pid)
     assert sorted(found) == [["add", 1], ["add", 3], ["take", 2]]
     assert [value for topic, value in found if topic == "add"] == [1, 3]
 
@@ -81,8 +66,8 @@ async def test_w24_listen_with_messages_gives_whole_messages(here: Outside) -> N
         await actors.send(pid, "job", {"x": 1})
         return pid, actors.self_pid()
 
-    pid, me = await as_process(here, body)
-    assert await result(here, pid) == [["job", 0, me], ["job", {"x": 1}, me]]
+    pid, me = await here.as_process(body)
+    assert await here.result(pid) == [["job", 0, me], ["job", {"x": 1}, me]]
 
 
 async def test_w25_handlers_answer_the_senders_and_a_failed_reply_breaks_nothing(here: Outside) -> None:
@@ -100,8 +85,8 @@ async def test_w25_handlers_answer_the_senders_and_a_failed_reply_breaks_nothing
         return sorted([message.topic, message.payload, message.sender == pid] for message in found)
 
     pid = await here.node.spawn(handlers)
-    assert await as_process(here, body, pid) == [["ack", 1, True], ["nak", 2, True]]
-    assert await result(here, pid) == {"ack": 1, "nak": 1, "lost": 1}
+    assert await here.as_process(body, pid) == [["ack", 1, True], ["nak", 2, True]]
+    assert await here.result(pid) == {"ack": 1, "nak": 1, "lost": 1}
 
 
 async def test_w26_request_and_reply_with_select_and_after(here: Outside) -> None:
@@ -127,8 +112,8 @@ async def test_w26_call_from_a_durable_process_to_a_local_one_and_back(here: Out
     async def asking() -> Any:
         return await actors.call(await actors.spawn(echo), "ask", 7, timeout="20s")
 
-    assert await as_process(here, answering) == ["from inside"]
-    assert await as_process(here, asking) == 7
+    assert await here.as_process(answering) == ["from inside"]
+    assert await here.as_process(asking) == 7
 
 
 async def test_w26_call_from_code_outside_any_process(here: Outside) -> None:
@@ -163,14 +148,14 @@ async def test_w26_call_ends_with_the_target(here: Outside) -> None:
             for event in await here.history(target)
         )
 
-    assert await as_process(here, body) == ["UNAVAILABLE", "normal"]
+    assert await here.as_process(body) == ["UNAVAILABLE", "normal"]
 
 
 async def test_w27_messages_between_durable_processes_both_ways_in_order(here: Outside) -> None:
     target = await here.node.spawn(echo)
     assert await here.node.execute(exchange, target, 30) == list(range(30))
     assert await here.node.send(target, "stop")
-    assert await result(here, target) == "stopped"
+    assert await here.result(target) == "stopped"
 
 
 async def test_w27_send_to_itself(here: Outside) -> None:
@@ -180,7 +165,7 @@ async def test_w27_send_to_itself(here: Outside) -> None:
 async def test_w27_send_to_a_missing_target_is_false_and_the_sender_lives_on(here: Outside) -> None:
     missing = PID("default", "temporal", here.new_id("missing"))
     closed = await here.node.spawn(collect, 0)
-    assert await result(here, closed) == []
+    assert await here.result(closed) == []
     ended = PID(here.node.kernel.name, "trio", "999")
     for target in (missing, closed, ended):
         assert await here.node.execute(send_to, target) is False
@@ -200,7 +185,7 @@ async def test_w27_send_to_local_processes_both_ways_in_order(here: Outside) -> 
         assert event.result.value == found
         return found
 
-    assert await as_process(here, body) == list(range(30))
+    assert await here.as_process(body) == list(range(30))
 
 
 async def test_messages_sent_before_the_end_arrive_although_nobody_waited_for_them(here: Outside) -> None:
@@ -212,16 +197,16 @@ async def test_messages_sent_before_the_end_arrive_although_nobody_waited_for_th
     async def exchange_without_waiting(target: PID) -> None:
         await actors.execute(send_and_wait, target, 20)
 
-    assert await as_process(here, body) == list(range(20))
+    assert await here.as_process(body) == list(range(20))
     target = await here.node.spawn(collect_numbers, 20)
     await here.node.execute(send_and_wait, target, 20)
-    assert await result(here, target) == list(range(20))
+    assert await here.result(target) == list(range(20))
 
 
 async def test_messages_between_processes_gather_into_few_events(here: Outside) -> None:
     target = await here.node.spawn(collect_numbers, 1000)
     await here.node.execute(send_and_wait, target, 1000)
-    assert sorted(await result(here, target)) == list(range(1000))  # of tasks side by side
+    assert sorted(await here.result(target)) == list(range(1000))  # of tasks side by side
     events = await here.history(target)
     signals = [event for event in events if event.HasField("workflow_execution_signaled_event_attributes")]
     assert len(signals) <= 3

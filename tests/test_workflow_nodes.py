@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -25,10 +24,6 @@ async def here(temporal_address: str) -> AsyncGenerator[Outside, None]:
 async def other(temporal_address: str) -> AsyncGenerator[OtherProgram, None]:
     async with other_program(temporal_address) as found:
         yield found
-
-
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
 
 
 async def holds(here: Outside, pid: PID) -> bool:
@@ -54,7 +49,7 @@ async def test_w31_exit_of_a_process_of_another_program(here: Outside, other: Ot
     # Its inbox gets `monitored` and answers; then it is told to fail.
     await eventually(partial(holds, here, pid))
     await here.node.send(other.pids[0], "fail")
-    assert await result(here, pid) == [[other.pids[0], "error", None, "CONFLICT"], True]
+    assert await here.result(pid) == [[other.pids[0], "error", None, "CONFLICT"], True]
 
 
 async def test_w32_death_of_a_process_of_another_program_reaches_a_durable_one_and_back(
@@ -64,13 +59,13 @@ async def test_w32_death_of_a_process_of_another_program_reaches_a_durable_one_a
     pid = await here.node.spawn(links, first, True)
     await eventually(partial(holds, here, pid))
     await here.node.send(first, "fail")
-    found, reason, error = await result(here, pid)
+    found, reason, error = await here.result(pid)
     assert (found, reason, error.kind) == (first, "error", "CONFLICT")
     pid = await here.node.spawn(links, second, False)
     await eventually(partial(holds, here, pid))
     await here.node.terminate(pid)
     watcher = await here.node.spawn(monitors, second)
-    (exit_, _) = await result(here, watcher)
+    (exit_, _) = await here.result(watcher)
     assert exit_[1] in ("link_down", "noproc")
 
 
@@ -91,14 +86,14 @@ async def test_killed_program_is_noconnection_to_monitors_and_links_within_secon
     for pid in (watcher, linked, dragged):
         await eventually(partial(holds, here, pid))
     await other.kill()
-    found = await result(here, watcher)
+    found = await here.result(watcher)
     assert found == [[other.pids[0], "noconnection", None, "UNAVAILABLE"], True]
-    found, reason, error = await result(here, linked)
+    found, reason, error = await here.result(linked)
     assert (found, reason, error.kind) == (other.pids[1], "noconnection", "UNAVAILABLE")
     event = (await here.node.execute(monitors, dragged))[0]
     assert event[1] == "link_down"
     # Whoever comes later is told too: the node does not answer.
     sends = await here.node.spawn(send_to, other.pids[0])
     calls = await here.node.spawn(call_it, other.pids[0], 1, "30s")
-    assert await result(here, sends) is False
-    assert await result(here, calls) == ["UNAVAILABLE", "noconnection"]
+    assert await here.result(sends) is False
+    assert await here.result(calls) == ["UNAVAILABLE", "noconnection"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 
 import actors
 from actors import PID, Error, Exit, LinkDown
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.workflow_entries import (
     WORKER,
@@ -33,19 +32,7 @@ from tests.workflow_entries import (
     wf,
 )
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=request.param) as found:
-        yield found
-
-
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
-
-
-async def as_process(here: Outside, body: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    return await here.node.execute(body, *args, on="trio")
+here = cached_or_evicted(wf, worker=WORKER)
 
 
 async def end_of(here: Outside, pid: PID) -> Exit:
@@ -55,7 +42,7 @@ async def end_of(here: Outside, pid: PID) -> Exit:
         assert isinstance(event, Exit)
         return event
 
-    found: Exit = await as_process(here, watch)
+    found: Exit = await here.as_process(watch)
     return found
 
 
@@ -116,7 +103,7 @@ async def test_w11_child_by_name_gives_the_one_that_runs(here: Outside) -> None:
     pid = await here.node.spawner(name=name).spawn(waits)
     assert await here.node.execute(spawns, "wf:waits", name, {}) == pid
     await here.node.send(pid, "finish", 5)
-    assert await result(here, pid) == 5
+    assert await here.result(pid) == 5
 
 
 async def test_w13_child_with_policy_fail_says_who_runs(here: Outside) -> None:
@@ -169,7 +156,7 @@ async def test_w31_monitor_from_inside_of_durable_and_local_processes(here: Outs
     pid = await here.node.spawn(monitors, target, 3)
     await until_linked(here, target)
     await here.node.send(target, "finish", 9)
-    assert await result(here, pid) == [*[[target, "normal", 9, None]] * 3, True]
+    assert await here.result(pid) == [*[[target, "normal", 9, None]] * 3, True]
     for value, reason in (("good", "normal"), ("bad", "error")):
         target = await here.node.spawn(local, value, on="trio")
         found = await here.node.execute(monitors, target)
@@ -185,7 +172,7 @@ async def test_w31_monitor_from_inside_of_durable_and_local_processes(here: Outs
 async def test_w31_monitor_of_what_is_gone_gives_noproc_or_the_real_result(here: Outside) -> None:
     missing = PID("default", "temporal", here.new_id("missing"))
     closed = await here.node.spawn(returns, 4)
-    assert await result(here, closed) == 4
+    assert await here.result(closed) == 4
     ended = PID(here.node.kernel.name, "trio", "999")
     assert await here.node.execute(monitors, missing) == [[missing, "noproc", None, "NOT_FOUND"], True]
     assert await here.node.execute(monitors, closed) == [[closed, "normal", 4, None], True]
@@ -197,7 +184,7 @@ async def test_w34_after_unmonitor_no_exit_comes(here: Outside) -> None:
     pid = await here.node.spawn(monitors, target, 2, True)
     await until_linked(here, target)
     await here.node.send(target, "finish")
-    assert await result(here, pid) == [[target, "normal", None, None], True]
+    assert await here.result(pid) == [[target, "normal", None, None], True]
 
 
 # Links
@@ -215,7 +202,7 @@ async def test_w32_link_down_comes_as_an_event_with_trap_links(here: Outside) ->
     pid = await here.node.spawn(links, target, True)
     await until_linked(here, target)
     await here.node.terminate(target)
-    found, reason, _ = await result(here, pid)
+    found, reason, _ = await here.result(pid)
     assert (found, reason) == (target, "terminated")
 
 
@@ -253,7 +240,7 @@ async def test_w33_death_of_a_durable_process_reaches_a_local_one_that_traps(her
         assert event.result.error is not None
         return [event.pid == target, event.reason, event.result.error.kind]
 
-    assert await as_process(here, local) == [True, "error", "CONFLICT"]
+    assert await here.as_process(local) == [True, "error", "CONFLICT"]
 
 
 async def test_w34_after_unlink_neither_end_feels_the_other(here: Outside) -> None:
@@ -263,13 +250,13 @@ async def test_w34_after_unlink_neither_end_feels_the_other(here: Outside) -> No
     await here.node.terminate(target)
     assert (await end_of(here, target)).reason == "terminated"
     await here.node.send(pid, "finish", "alive")
-    assert await result(here, pid) == "alive"
+    assert await here.result(pid) == "alive"
 
 
 async def test_w34_link_to_what_is_gone_is_a_signal_with_noproc(here: Outside) -> None:
     missing = PID("default", "temporal", here.new_id("missing"))
     closed = await here.node.spawn(returns, 4)
-    assert await result(here, closed) == 4
+    assert await here.result(closed) == 4
     ended = PID(here.node.kernel.name, "trio", "999")
     for target in (missing, closed, ended):
         pid, reason, error = await here.node.execute(links, target, True)
@@ -279,7 +266,7 @@ async def test_w34_link_to_what_is_gone_is_a_signal_with_noproc(here: Outside) -
 
 async def test_unlink_of_a_child_leaves_the_child_alone(here: Outside) -> None:
     pid = await here.node.spawn(unlinks_its_child)
-    assert await result(here, pid) == ["normal", 3]
+    assert await here.result(pid) == ["normal", 3]
 
 
 # The end of others
@@ -318,8 +305,8 @@ async def test_w35_process_that_terminates_or_cancels_itself(here: Outside) -> N
 async def test_w36_cancel_from_inside_is_an_event_with_its_deadline(here: Outside) -> None:
     target = await here.node.spawn(polite)
     pid = await here.node.spawn(ends, "cancel", target, "60s")
-    assert await result(here, pid) is True
-    assert await result(here, target) == [pid, "please", True]
+    assert await here.result(pid) is True
+    assert await here.result(target) == [pid, "please", True]
     assert await here.node.execute(ends, "cancel", target) is False
 
 
@@ -338,7 +325,7 @@ async def test_w36_process_that_reads_no_events_is_cancelled_at_its_next_await(h
         assert isinstance(event, Exit)
         return event.reason, message.payload
 
-    assert await as_process(here, observer) == ("cancelled", 1)
+    assert await here.as_process(observer) == ("cancelled", 1)
 
 
 async def test_w36_cancel_from_inside_reaches_a_local_process(here: Outside) -> None:
@@ -354,5 +341,5 @@ async def test_w36_cancel_from_inside_reaches_a_local_process(here: Outside) -> 
         assert isinstance(event, Exit)
         return event.result.value, pid
 
-    found, pid = await as_process(here, body)
+    found, pid = await here.as_process(body)
     assert found == pid

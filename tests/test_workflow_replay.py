@@ -77,10 +77,6 @@ async def check_replay(here: Outside, *pids: PID) -> None:
     assert [result.error for result in found] == [None] * len(pids)
 
 
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
-
-
 async def test_w08_history_length_and_size_grow(here: Outside) -> None:
     length, size, later_length, later_size = await here.node.execute(looks_at_its_history)
     assert 0 < length < later_length
@@ -92,7 +88,7 @@ async def test_w07_attribute_that_the_namespace_refuses_is_an_error_to_the_proce
 ) -> None:
     unknown, mistyped = {"colour": "red", "vip": True}, {"order_count": 1.5}
     pid = await here.node.spawn(tries_attributes, {"vip": True}, unknown, {"order_total": 5}, mistyped)
-    there, mended, other, wrong = await result(here, pid)
+    there, mended, other, wrong = await here.result(pid)
     assert (there, other) == ("set", "set")
     assert mended == (
         "INVALID search['colour']='red' is not valid: expected a search attribute that namespace 'default' has;"
@@ -109,7 +105,7 @@ async def test_w07_attribute_that_is_registered_after_its_refusal_is_taken_by_th
 ) -> None:
     name = f"later{uuid.uuid4().hex}"
     first = await here.node.spawn(tries_attributes, {name: 5})
-    assert (await result(here, first))[0].startswith("INVALID")
+    assert (await here.result(first))[0].startswith("INVALID")
     kind = IndexedValueType.INDEXED_VALUE_TYPE_INT
     request = AddSearchAttributesRequest(namespace="default", search_attributes={name: kind})
     await here.portal.call(here.client.operator_service.add_search_attributes, request)
@@ -444,7 +440,7 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 async def test_replay_command_says_which_histories_fail(here: Outside, tmp_path: Path) -> None:
     pid = await here.node.spawn(sleeps, "1ms")
-    await result(here, pid)
+    await here.result(pid)
     history = await here.portal.call(here.handle(pid).fetch_history)
     (tmp_path / f"{pid.id}.json").write_text(history.to_json())
     run = await trio.to_thread.run_sync(run_command, "--import", "tests.workflow_entries", str(tmp_path))
@@ -474,7 +470,7 @@ def test_replay_command_says_which_entry_is_not_declared() -> None:
 async def test_replay_command_takes_the_histories_of_a_server(here: Outside, temporal_address: str) -> None:
     pids = [await here.node.spawn(sleeps, "1ms") for _ in range(3)]
     for pid in pids:
-        await result(here, pid)
+        await here.result(pid)
     query = f'TaskQueue="{here.task_queue}" AND ExecutionStatus="Completed"'
 
     async def all_are_listed() -> bool:

@@ -14,7 +14,7 @@ from temporalio.common import SearchAttributeKey
 import actors
 from actors import INVALID, PID, UNAVAILABLE, Error, Exit
 from temporal_bridge import EmbeddedServer, _embedded, _workflow_body
-from tests.bridging import Outside, outside
+from tests.bridging import Outside, cached_or_evicted, outside
 from tests.eventually import eventually
 from tests.workflow_entries import (
     WORKER,
@@ -43,15 +43,7 @@ from tests.workflow_entries import (
     wf,
 )
 
-
-@pytest.fixture(params=[1000, 2], ids=["cached", "evicted"])
-async def here(request: pytest.FixtureRequest, temporal_address: str) -> AsyncGenerator[Outside, None]:
-    async with outside(temporal_address, wf, worker=WORKER, max_cached_workflows=request.param) as found:
-        yield found
-
-
-async def result(here: Outside, pid: PID) -> Any:
-    return await here.portal.call(here.handle(pid).result)
+here = cached_or_evicted(wf, worker=WORKER)
 
 
 async def was_told(here: Outside, pid: PID) -> bool:
@@ -64,7 +56,7 @@ async def test_upgrade_keeps_unread_messages_and_topics_in_order(here: Outside) 
     for number in range(6):
         spawner = spawner.with_message("n", number)
     pid = await spawner.spawn(takes_turns, 5, [])
-    assert await result(here, pid) == list(range(6))
+    assert await here.result(pid) == list(range(6))
 
 
 async def test_upgrade_keeps_monitors_links_names_context_topics_and_events(here: Outside) -> None:
@@ -133,7 +125,7 @@ async def test_monitors_and_links_fire_once_after_many_upgrades(here: Outside) -
 
     target = await here.node.spawn(local, on="trio")
     pid = await here.node.spawn(turns_while_watched, target, 20)
-    assert await result(here, pid) == [["EXIT", "LINK_DOWN"], True]
+    assert await here.result(pid) == [["EXIT", "LINK_DOWN"], True]
     exits = [event for event in await here.history(pid) if "@exit" in str(event)]
     assert len(exits) <= 1  # the node was asked twenty times, and knew that it was the same watch
 
@@ -181,7 +173,7 @@ async def test_each_cancel_reaches_events_once(here: Outside, upgrade: bool, ins
             assert await here.node.execute(ends, "cancel", pid, deadline)
         else:
             assert await here.node.cancel(pid, deadline=deadline, reason="please")
-    found, quiet = await result(here, pid)
+    found, quiet = await here.result(pid)
     assert [reason for reason, _, _ in found] == ["please"] * 3
     assert [deadline for _, _, deadline in found] == [False, True, False]
     assert all((by is not None) is inside for _, by, _ in found)
@@ -193,7 +185,7 @@ async def test_cancel_by_another_tool_of_temporal_reaches_events_beside_ours(her
     await here.portal.call(partial(here.handle(pid).cancel, reason="stop [by {nonsense}]"))
     for _ in range(2):
         assert await here.node.cancel(pid, reason="please")
-    found, quiet = await result(here, pid)
+    found, quiet = await here.result(pid)
     assert sorted(found) == sorted([["stop [by {nonsense}]", None, False], *[["please", None, False]] * 2])
     assert quiet
 
@@ -242,7 +234,7 @@ async def test_no_message_is_lost_doubled_or_late_under_a_stream_across_a_hundre
     pid = await here.node.spawn(takes_all, 2, senders * each)
     for sender in range(senders):
         await here.node.spawn(send, pid, f"s{sender}", on="trio")
-    seen, last = await result(here, pid)
+    seen, last = await here.result(pid)
     assert seen == senders * each
     assert last == {f"s{sender}": each for sender in range(senders)}
     assert len({run async for run in runs(here, pid)}) == senders * each // 2
@@ -271,7 +263,7 @@ async def test_ten_thousand_messages_in_flight_take_few_events(here: Outside) ->
         await actors.events().receive()
 
     await here.node.execute(send_all, on="trio")
-    assert sorted(await result(here, pid)) == list(range(10_000))
+    assert sorted(await here.result(pid)) == list(range(10_000))
     assert len(await here.history(pid)) < 100
 
 
@@ -281,7 +273,7 @@ async def test_message_that_is_too_large_is_refused_and_large_ones_do_not_add_up
     assert refused[0] == INVALID
     assert "more than the" in refused[1]
     assert taken == [True] * 4
-    assert await result(here, pid) == [1_500_000] * 4
+    assert await here.result(pid) == [1_500_000] * 4
     with pytest.raises(Error, match="more than the"):
         await here.node.send(pid, "n", b"x" * 3_000_000)
 
@@ -291,7 +283,7 @@ async def test_ten_thousand_messages_from_a_durable_process_to_another_and_to_a_
 ) -> None:
     pid = await here.node.spawn(collect_numbers, 10_000)
     sender = await here.node.spawn(send_and_wait, pid, 10_000)
-    assert sorted(await result(here, pid)) == list(range(10_000))
+    assert sorted(await here.result(pid)) == list(range(10_000))
     assert len(await here.history(sender)) < 100
 
     async def body() -> list[Any]:
@@ -327,13 +319,13 @@ async def test_should_upgrade_after_many_signals_and_many_bytes(
     for _ in range(17):
         assert await here.node.send(pid, "n")
     await here.node.send(pid, "stop")
-    assert await result(here, pid) in (2, 3, 4)  # more than five may have come before it looks
+    assert await here.result(pid) in (2, 3, 4)  # more than five may have come before it looks
     monkeypatch.setattr(_workflow_body, "MANY_SIGNALS", 5000)
     pid = await here.node.spawn(upgrades_when_it_should)
     for _ in range(6):
         assert await here.node.send(pid, "n", b"x" * 1_500_000)
     await here.node.send(pid, "stop")
-    assert await result(here, pid) >= 2  # what is carried counts in the next run too
+    assert await here.result(pid) >= 2  # what is carried counts in the next run too
 
 
 async def test_should_upgrade_waits_for_children_that_would_not_survive_it(
@@ -342,7 +334,7 @@ async def test_should_upgrade_waits_for_children_that_would_not_survive_it(
     monkeypatch.setattr(_workflow_body, "MANY_SIGNALS", 1)
     pid = await here.node.spawn(should_but_cannot_upgrade)
     await here.node.send(pid, "go")
-    assert await result(here, pid) == [False, True]
+    assert await here.result(pid) == [False, True]
 
 
 async def test_run_that_has_taken_all_its_signals_is_a_clear_error_to_its_senders(
@@ -370,4 +362,4 @@ async def test_upgrade_with_more_than_a_new_run_can_be_given_goes_on_in_the_old_
         await here.node.send(pid, "n", b"x" * 1_000_000)
     await here.node.send(pid, "go")
     with trio.fail_after(30):
-        assert await result(here, pid) == 5_000_000
+        assert await here.result(pid) == 5_000_000
