@@ -51,6 +51,9 @@ class Serving:
                     if "validation failed" not in str(error):
                         raise
                     log.warning("a worker could not begin: %s; trying again", error)
+                    # Its client knows it still, and takes no second one of its task queue. The SDK's `shutdown` leaves
+                    # that of one that has not begun.
+                    self._worker._bridge_worker.initiate_shutdown()  # pyright: ignore[reportPrivateUsage]
                 with trio.move_on_after(AGAIN):
                     await self._stopped.wait()
                 if self._stopped.is_set():

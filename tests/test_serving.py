@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 import temporalio.worker
@@ -13,10 +14,12 @@ import trio.testing
 from temporalio import activity
 from temporalio.client import Client
 
-from temporal_bridge import EmbeddedServer, TemporalClient
+from temporal_bridge import TemporalClient
 from temporal_bridge._connection import connect
 from temporal_bridge._portal import Portal
 from temporal_bridge._serving import Serving
+from tests.eventually import eventually
+from tests.test_bridge_connection import answering, own_server
 
 
 @activity.defn
@@ -26,26 +29,32 @@ async def answer() -> str:
 
 @pytest.mark.timeout(180)
 async def test_worker_whose_server_goes_away_while_it_begins_is_made_again_and_serves(
-    temporal_address: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with Portal("test") as portal, trio.open_nursery() as nursery:
-        async with EmbeddedServer(database=False) as server:
-            lost = await portal.call(partial(connect, TemporalClient(server.address)))
-        here = await portal.call(partial(connect, TemporalClient(temporal_address)))
+    async def has_failed() -> bool:
+        return "a worker could not begin" in caplog.text
+
+    async with own_server(tmp_path) as server, Portal("test") as portal, trio.open_nursery() as nursery:
+        with trio.fail_after(20):
+            await answering(server)
+        here = await portal.call(partial(connect, TemporalClient(server.address)))
         queue = str(uuid.uuid4())
-        clients = iter([lost, here])
 
         async def make() -> temporalio.worker.Worker:
-            return temporalio.worker.Worker(next(clients), task_queue=queue, activities=[answer])
+            return temporalio.worker.Worker(here, task_queue=queue, activities=[answer])
 
+        await server.kill()
         serving = Serving(portal, make)
         await serving.begin()
         nursery.start_soon(serving.run)
+        await eventually(has_failed)
+        await server.start()
+        with trio.fail_after(60):
+            await answering(server)
         assert await portal.call(partial(ask, here, queue)) == "here"
         assert serving.is_running
         await serving.stop()
         assert not serving.is_running
-    assert "a worker could not begin" in caplog.text
 
 
 async def test_worker_that_is_stopped_before_it_has_begun_ends(temporal_address: str) -> None:
