@@ -34,10 +34,13 @@ OPTIONS = {"sticky_queue_schedule_to_start_timeout": "2s"}
 FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 TROUBLE = re.compile(
-    r" (ERROR|CRITICAL) (?!everproc\.temporal:)|^Traceback|Failing workflow task", re.MULTILINE
+    r" (ERROR|CRITICAL) (?!everproc\.temporal:)|^Traceback|Failing workflow task"
+    r"(?!.*Fetching history failed: Status { code: (Unavailable|Unknown|Cancelled|DeadlineExceeded|Internal),)",
+    re.MULTILINE,
 )
 """What nobody may log, whatever is killed. Only to Temporal's own logger it is an error that a server is out of reach;
-but a workflow task that fails, as when it does not replay, is a warning there."""
+but a workflow task that fails, as when it does not replay, is a warning there, and so is one for which a server that is
+out of reach has no history."""
 
 
 def log_to(file: Path | None) -> None:

@@ -21,6 +21,8 @@ from benchmarks.soak_programs import FORM, troubles
 from tests.bridging import outside
 from tests.eventually import eventually
 
+UNFETCHED = "WARNING everproc.temporal: Failing workflow task: Fetching history failed: Status { code:"
+
 turning = Namespace("out")
 turned = False
 
@@ -161,6 +163,9 @@ async def test_workflow_task_that_does_not_replay_is_trouble(
             False,
         ),
         ("WARNING everproc.temporal: Task not found when completing", False),
+        ("WARNING everproc.temporal: Failing workflow task {'run_id': '1', 'failure': 'a bug'}", True),
+        (f"{UNFETCHED} Unavailable, message: tcp connect error", False),
+        (f"{UNFETCHED} InvalidArgument, message: a bug", True),
     ],
 )
 def test_an_error_is_trouble_unless_it_is_that_the_server_is_out_of_reach(
