@@ -251,11 +251,15 @@ class Kernel:
 
     async def reply(self, to: ReplyTo, payload: Any) -> bool:
         """Bring the answer to a call home; False when nobody waits for it any more."""
-        kernel = self if to.pid.node == self.name else self.neighbours.get(to.pid.node)
-        if kernel is not None and kernel.has_caller(to.pid):
+        kernel = self._kernel_of_caller(to.pid)
+        if kernel is not None:
             return kernel.receive_reply(to.call, payload)
         host = self.route(to.pid)
         return host is not None and await host.reply(to.pid, to.call, payload)
+
+    def _kernel_of_caller(self, pid: PID) -> Kernel | None:
+        kernel = self if pid.node == self.name else self.neighbours.get(pid.node)
+        return kernel if kernel is not None and kernel.has_caller(pid) else None
 
     def has_caller(self, pid: PID) -> bool:
         """Whether a call by `pid` would wait here."""
@@ -271,8 +275,8 @@ class Kernel:
 
     def refuse_call(self, to: ReplyTo, error: Error) -> None:
         """A mailbox has no room for a call: its caller gets the error, if it waits in this program."""
-        kernel = self if to.pid.node == self.name else self.neighbours.get(to.pid.node)
-        if kernel is not None and kernel.has_caller(to.pid):
+        kernel = self._kernel_of_caller(to.pid)
+        if kernel is not None:
             kernel.fail_call(to.call, error)
 
     def fail_call(self, call: int, error: Error) -> None:

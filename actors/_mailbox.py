@@ -156,10 +156,9 @@ class Mailbox:
             self.accepted += 1
             self.inbox.give(message)
             return None
-        listener = None if self.listeners is None else self.listeners.get(message.topic)
-        channel = self.inbox if listener is None or listener.closed else listener
+        channel = self._channel_of(message.topic)
         dropped = None
-        if self.bound is not None and not channel.awaited and self.unread >= self.bound.limit:
+        if self.bound is not None and self._is_full(self.bound, channel):
             if self.bound.overflow != "drop_oldest":
                 return message
             dropped = self._drop_oldest()
@@ -175,10 +174,17 @@ class Mailbox:
     def rejects(self, topic: str) -> bool:
         """Whether a message of that topic would be turned away now."""
         bound = self.bound
-        if bound is None or bound.overflow != "reject" or self.unread < bound.limit:
-            return False
+        return (
+            bound is not None and bound.overflow == "reject" and self._is_full(bound, self._channel_of(topic))
+        )
+
+    def _channel_of(self, topic: str) -> Queue[Any]:
         listener = None if self.listeners is None else self.listeners.get(topic)
-        return not (self.inbox if listener is None or listener.closed else listener).awaited
+        return self.inbox if listener is None or listener.closed else listener
+
+    def _is_full(self, bound: Bound, channel: Queue[Any]) -> bool:
+        """Whether there is no room: what goes straight to a receiver needs none."""
+        return not channel.awaited and self.unread >= bound.limit
 
     def _number(self, message: Message) -> None:
         object.__setattr__(message, "arrival", self._arrivals)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
 from temporalio import workflow
-from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
 from actors import PID, DeadLetters, Error, Kernel, Message
 from temporal_bridge import _wire as wire
 from temporal_bridge._converter import pack, unpack
+from temporal_bridge._lent import Lend, lent
 from temporal_bridge._portal import Portal
 from temporal_bridge._wire import Item
 
 _TELL: Final = "everproc_dead_letter"
-"""The function that tells the node. A replay has none."""
+"""The function that tells the node."""
 
 
 class DurableDeadLetters(DeadLetters):
@@ -30,31 +29,24 @@ class DurableDeadLetters(DeadLetters):
 
 def tell(pid: PID, message: Message) -> None:
     """In a workflow: tell the node of its worker that a message has not reached `pid`."""
-    lent = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
-    if _TELL not in lent:
+    tell_node = lent(_TELL)
+    if tell_node is None:
         return
     item = wire.message_item(message)
     try:
         data = pack(list(item))
     except Error as error:  # it never had to be written: it was for a name that nobody has
         data = pack(list(item._replace(values=[error])))
-    lent[_TELL](str(pid), data)
+    tell_node(str(pid), data)
 
 
-class LendDeadLetters(Interceptor):
+class LendDeadLetters(Lend):
     """Lends the workflows of a worker the function that tells its node of a dead letter."""
 
     def __init__(self, kernel: Kernel, portal: Portal) -> None:
+        super().__init__(_TELL, self._add_soon)
         self._kernel = kernel
         self._portal = portal
-
-    def workflow_interceptor_class(
-        self, input: WorkflowInterceptorClassInput
-    ) -> type[WorkflowInboundInterceptor] | None:
-        """As the SDK asks."""
-        lent = cast("dict[str, Any]", input.unsafe_extern_functions)  # pyright: ignore[reportUnknownMemberType]
-        lent[_TELL] = self._add_soon
-        return None
 
     def _add_soon(self, pid: str, data: bytes) -> None:
         """Called in the thread of a workflow."""

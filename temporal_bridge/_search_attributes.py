@@ -19,14 +19,14 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import SearchAttributeIndexedValueType, SearchAttributePair
 from temporalio.service import RPCError
-from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
 from actors import invalid
+from temporal_bridge._lent import Lend, lent
 
 log = logging.getLogger("everproc.bridge")
 
 _LEND: Final = "everproc_refused_attributes"
-"""The function that tells a workflow what would be refused. A replay has none."""
+"""The function that tells a workflow what would be refused."""
 
 _REFUSED: Final = "everproc-refused-attributes"
 """Of the marks in a history that the process was given that error."""
@@ -84,21 +84,14 @@ def _spelled(kind: str) -> str:
     return "".join(word.capitalize() for word in kind.split("_"))
 
 
-class LendRefused(Interceptor):
+class LendRefused(Lend):
     """Lends the workflows of a worker the question what would be refused. Made on the loop of the client."""
 
     def __init__(self, client: Client) -> None:
+        super().__init__(_LEND, self._ask)
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._taken: set[tuple[str, str]] = set()
-
-    def workflow_interceptor_class(
-        self, input: WorkflowInterceptorClassInput
-    ) -> type[WorkflowInboundInterceptor] | None:
-        """As the SDK asks."""
-        lent = cast("dict[str, Any]", input.unsafe_extern_functions)  # pyright: ignore[reportUnknownMemberType]
-        lent[_LEND] = self._ask
-        return None
 
     def _ask(self, given: dict[str, str]) -> dict[str, str]:
         """Called in the thread of a workflow, which waits. When there is no answer, the server will say."""
@@ -140,8 +133,8 @@ class AttributeChecks:
         if workflow.unsafe.is_replaying():
             refused = self._replayed(mark, given)
         else:
-            lent = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
-            refused = cast("dict[str, str]", lent[_LEND](given) if _LEND in lent else {})
+            ask = lent(_LEND)
+            refused = {} if ask is None else cast("dict[str, str]", ask(given))
             if refused:
                 workflow.patched(mark)
             for name, kind in refused.items():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from temporalio import workflow
 
 from actors import Entry, Kernel, Process
+from temporal_bridge._lent import lent
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -65,10 +66,10 @@ def tracing_interceptors(kernel: Kernel) -> list[Interceptor]:
 
 def workflow_tracing() -> SpanTracing | None:
     """The tracing of the running workflow; None unless the bridge of its worker has one."""
-    externs = cast("Mapping[str, MakeSpan]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
-    if EXTERN not in externs:
+    found = lent(EXTERN)
+    if found is None:
         return None
-    make_span = externs[EXTERN]
+    make_span: MakeSpan = found
     from actors.spans import Spans, SpanTracing, carried, carrier_of
 
     class WorkflowSpan:

@@ -8,36 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final, cast
+from typing import Final
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
 from actors import Error
 from temporal_bridge._failures import to_details
+from temporal_bridge._lent import Lend
 
 END: Final = "everproc_end"
-"""The function that a workflow asks to be ended by: its id, its run, and why. A replay has none."""
+"""The function that a workflow asks to be ended by: its id, its run, and why."""
 
 log = logging.getLogger("everproc.bridge")
 
 
-class EndUnsupported(Interceptor):
+class EndUnsupported(Lend):
     """Lends the workflows of a worker the function `END`. Made on the loop of the client."""
 
     def __init__(self, client: Client) -> None:
+        super().__init__(END, self._end_soon)
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._ending: set[asyncio.Task[None]] = set()
-
-    def workflow_interceptor_class(
-        self, input: WorkflowInterceptorClassInput
-    ) -> type[WorkflowInboundInterceptor] | None:
-        """As the SDK asks."""
-        lent = cast("dict[str, Any]", input.unsafe_extern_functions)  # pyright: ignore[reportUnknownMemberType]
-        lent[END] = self._end_soon
-        return None
 
     def _end_soon(self, workflow_id: str, run_id: str, error: Error) -> None:
         """Called in the thread of a workflow."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -35,6 +35,7 @@ from temporal_bridge._converter import payload_size
 from temporal_bridge._dead_letters import DurableDeadLetters, tell
 from temporal_bridge._determinism_lint import check_source
 from temporal_bridge._failures import to_failure
+from temporal_bridge._lent import lent
 from temporal_bridge._open_calls import OpenCalls
 from temporal_bridge._receive import receive
 from temporal_bridge._search_attributes import AttributeChecks
@@ -331,9 +332,9 @@ class DurableProcess:
             return
         self._defect = error
         self._wake()
-        lent = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
-        if not suspend and END in lent:
-            lent[END](self._pid.id, workflow.info().run_id, error)
+        end = lent(END)
+        if not suspend and end is not None:
+            end(self._pid.id, workflow.info().run_id, error)
 
     # The end
 
