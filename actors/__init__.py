@@ -1,15 +1,87 @@
 """Erlang-style processes for Python, on trio.
 
-This layer is the process kernel, the local hosts and the node. It may import trio, attrs and msgpack; the kernel (the
-modules that `pyproject.toml` lists) not even trio. Start reading at `_api.py`, and follow a message: `_kernel.find`,
-`_kernel.deliver`, `_mailbox`, `_channel`. `_process` and `_relations` are life and death.
+This package is the process kernel, the local hosts and the node, in rooms that are layers, top to bottom: `cli`;
+`observer`, `metrics`; `_inspection`, `testing`, `manifest`; `_runtime`, `_cluster`; `_verbs`; `_kernel`; `_wire`;
+`_channels`; `_scheduling`; `_values`. It may import trio, attrs and msgpack; nothing below `_runtime` imports trio.
+Start reading at `_verbs/api.py`, and follow a message: `_kernel/kernel.py`, `_channels/mailbox.py`,
+`_channels/channel.py`. `_kernel/process.py` and `_kernel/links_and_monitors.py` are the life and exit of a process.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from actors import context, groups, names
-from actors._api import (
+from actors._channels.channel import Channel, Picked, Queue, Sending, select
+from actors._channels.dead_letters import DeadLetter, DeadLetters
+from actors._channels.mailbox import Bound, mailbox_full
+from actors._kernel.cluster_client import Cluster
+from actors._kernel.entries import (
+    Behaviour,
+    Entry,
+    Namespace,
+    Target,
+    function_entry,
+    process_entry,
+    process_function,
+)
+from actors._kernel.groups import GroupChange
+from actors._kernel.host import Host, SpawnFunction, SpawnRequest
+from actors._kernel.kernel import Kernel
+from actors._kernel.links_and_monitors import exit_sink, gone
+from actors._kernel.process import Options, Process, running_process
+from actors._runtime.green_scheduler import in_trio
+from actors._runtime.node import ControlSocket, Node, register_control_socket, run
+from actors._runtime.trampoline import GreenTask, Trampoline
+from actors._scheduling.context import current_context
+from actors._scheduling.continuation import LongLife
+from actors._scheduling.scheduler import (
+    OUTSIDE,
+    Caller,
+    Outside,
+    Parking,
+    Scheduler,
+    TaskOwner,
+    Timer,
+    Wait,
+    caller,
+)
+from actors._scheduling.timers import Timers
+from actors._values.durations import Duration, option_seconds, seconds
+from actors._values.errors import (
+    ALREADY_EXISTS,
+    CANCELED,
+    CONFLICT,
+    INTERNAL,
+    INVALID,
+    KINDS,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    RATE_LIMITED,
+    TIMEOUT,
+    UNAVAILABLE,
+    UNKNOWN,
+    ChannelClosed,
+    Error,
+    Kind,
+    invalid,
+    not_one_of,
+)
+from actors._values.events import (
+    CANCEL,
+    EXIT,
+    LINK_DOWN,
+    Cancel,
+    Event,
+    Exit,
+    LinkDown,
+    MonitorRef,
+    Reason,
+    Result,
+)
+from actors._values.messages import Message, ReplyTo, check_topic, payload_of
+from actors._values.pid import PID, Dest
+from actors._values.portable import portable, portable_class, portable_name
+from actors._verbs.api import (
     after,
     call,
     cancel,
@@ -44,73 +116,13 @@ from actors._api import (
     upgrade,
     uuid4,
 )
-from actors._channel import Channel, Picked, Queue, Sending, select
-from actors._cluster import Cluster
-from actors._context import current_context
-from actors._dead_letters import DeadLetter, DeadLetters
-from actors._duration import Duration, option_seconds, seconds
-from actors._entries import (
-    Behaviour,
-    Entry,
-    Namespace,
-    Target,
-    function_entry,
-    process_entry,
-    process_function,
-)
-from actors._errors import (
-    ALREADY_EXISTS,
-    CANCELED,
-    CONFLICT,
-    INTERNAL,
-    INVALID,
-    KINDS,
-    NOT_FOUND,
-    PERMISSION_DENIED,
-    RATE_LIMITED,
-    TIMEOUT,
-    UNAVAILABLE,
-    UNKNOWN,
-    ChannelClosed,
-    Error,
-    Kind,
-    invalid,
-    not_one_of,
-)
-from actors._events import (
-    CANCEL,
-    EXIT,
-    LINK_DOWN,
-    Cancel,
-    Event,
-    Exit,
-    LinkDown,
-    MonitorRef,
-    Reason,
-    Result,
-)
-from actors._green_host import in_trio
-from actors._groups import GroupChange
-from actors._host import Host, SpawnFunction, SpawnRequest
-from actors._kernel import Kernel
-from actors._long_life import LongLife
-from actors._mailbox import Bound, mailbox_full
-from actors._message import Message, ReplyTo, check_topic, payload_of
-from actors._node import Node, run
-from actors._pid import PID, Dest
-from actors._portable import portable, portable_class, portable_name
-from actors._process import Options, Process, running_process
-from actors._relations import exit_sink, gone
-from actors._scheduler import OUTSIDE, Caller, Outside, Parking, Scheduler, Timer, Wait, caller
-from actors._spawner import Spawner
-from actors._ticker import Ticker
-from actors._timers import Timers
-from actors._trampoline import GreenTask, Trampoline
+from actors._verbs.spawner import Spawner
+from actors._verbs.ticker import Ticker
 
 if TYPE_CHECKING:
     from actors import funcs, telemetry
-    from actors._description import Description, Statistics
-    from actors._functions import (
+    from actors._cluster.registry import Registry
+    from actors._kernel.functions import (
         Attempt,
         CallOptions,
         FunctionCall,
@@ -120,7 +132,7 @@ if TYPE_CHECKING:
         RetryPolicy,
         attempt,
     )
-    from actors._registry import Registry
+    from actors._kernel.process_info import Description, Statistics
 
 # For whoever writes processes, and programs that run them.
 __all__: list[str] = [
@@ -238,6 +250,7 @@ __all__ += [
     "SpawnFunction",
     "SpawnRequest",
     "Statistics",
+    "TaskOwner",
     "Timer",
     "Timers",
     "Trampoline",
@@ -265,13 +278,22 @@ __all__ += [
 
 # Where to find what is loaded only when somebody asks for it: many programs never do.
 _LATER = {
-    **dict.fromkeys(("Description", "Statistics"), "_description"),
-    **dict.fromkeys(("Attempt", "CallOptions", "FunctionCall", "FunctionHost"), "_functions"),
-    **dict.fromkeys(("FunctionInfo", "Future", "RetryPolicy", "attempt"), "_functions"),
-    "Registry": "_registry",
+    **dict.fromkeys(("Description", "Statistics"), "_kernel.process_info"),
+    **dict.fromkeys(("Attempt", "CallOptions", "FunctionCall", "FunctionHost"), "_kernel.functions"),
+    **dict.fromkeys(("FunctionInfo", "Future", "RetryPolicy", "attempt"), "_kernel.functions"),
+    "Registry": "_cluster.registry",
     "funcs": "funcs",
     "telemetry": "telemetry",
 }
+
+
+def _control_socket(node: Node) -> ControlSocket:
+    from actors._inspection.control_server import Control  # only for those who open it
+
+    return Control(node)
+
+
+register_control_socket(_control_socket)
 
 if not TYPE_CHECKING:  # to type checkers they are imported above, and no other name is there
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors._context import current_context
-from actors._errors import NOT_FOUND, Error, invalid
+from actors._scheduling.context import current_context
+from actors._values.errors import NOT_FOUND, Error, invalid
 
 __all__ = ["all", "get"]
 

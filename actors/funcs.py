@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors._errors import CANCELED, Error
-from actors._functions import Executor, FunctionInfo, Future, RetryPolicy, running_attempt
+from actors._kernel.functions import Executor, FunctionInfo, Future, RetryPolicy, running_attempt
+from actors._values.errors import CANCELED, Error
 
 __all__ = [
     "Executor",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors._channel import Channel
-from actors._cluster import cluster_of, in_cluster
-from actors._errors import invalid
-from actors._groups import GroupChange
-from actors._message import Message, check_topic, payload_of
-from actors._pid import PID
-from actors._process import Process, take_turn
+from actors._channels.channel import Channel
+from actors._kernel.cluster_client import cluster_of, in_cluster
+from actors._kernel.groups import GroupChange
+from actors._kernel.process import Process, take_turn
+from actors._values.errors import invalid
+from actors._values.messages import Message, check_topic, payload_of
+from actors._values.pid import PID
 
 __all__ = ["broadcast", "join", "leave", "members", "monitor"]
 

@@ -14,8 +14,8 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from actors._errors import CONFLICT, Error, invalid
-from actors._node import Node
+from actors._runtime.node import Node
+from actors._values.errors import CONFLICT, Error, invalid
 from actors.telemetry import missing
 
 try:
@@ -24,7 +24,7 @@ try:
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
     from prometheus_client.registry import Collector
 
-    from actors._http import serving
+    from actors._inspection.http import serving
 except ImportError as error:
     raise missing("metrics", error) from error
 

@@ -11,11 +11,11 @@ A string as a destination is a name of the node; those of the cluster are looked
 
 from __future__ import annotations
 
-from actors._cluster import cluster_of, in_cluster
-from actors._errors import NOT_FOUND, Error
-from actors._names import check_name, taken
-from actors._pid import PID
-from actors._process import take_turn
+from actors._kernel.cluster_client import cluster_of, in_cluster
+from actors._kernel.names import check_name, taken
+from actors._kernel.process import take_turn
+from actors._values.errors import NOT_FOUND, Error
+from actors._values.pid import PID
 
 __all__ = ["lookup", "register", "unregister"]
 

@@ -19,12 +19,12 @@ from opentelemetry.propagate import get_global_textmap
 from opentelemetry.propagators.textmap import CarrierValT
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
-from actors._entries import Entry
-from actors._message import Message
-from actors._pid import PID, Dest
-from actors._process import Process
-from actors._scheduler import caller
-from actors._taps import Carrier, Tap
+from actors._channels.observers import Carrier, Tap
+from actors._kernel.entries import Entry
+from actors._kernel.process import Process
+from actors._scheduling.scheduler import caller
+from actors._values.messages import Message
+from actors._values.pid import PID, Dest
 
 __all__ = ["Attributes", "LiveSpans", "Span", "SpanTracing", "Spans", "carried", "carrier_of"]
 

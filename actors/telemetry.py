@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from actors._errors import CONFLICT, Error, invalid
-from actors._node import Node
-from actors._process import Process
-from actors._scheduler import caller
+from actors._kernel.process import Process
+from actors._runtime.node import Node
+from actors._scheduling.scheduler import caller
+from actors._values.errors import CONFLICT, Error, invalid
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider

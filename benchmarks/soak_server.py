@@ -10,8 +10,8 @@ from types import TracebackType
 import trio
 
 from actors import UNAVAILABLE, Error
-from temporal_bridge._embedded import DYNAMIC_CONFIG
-from temporal_bridge._temporal_program import find_temporal
+from temporal_bridge.devserver.program import find_temporal
+from temporal_bridge.devserver.server import DYNAMIC_CONFIG
 
 SERVER_LOG = "server.log"
 

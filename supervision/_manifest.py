@@ -29,10 +29,10 @@ from actors.manifest import (
     text,
     texts,
 )
-from supervision._application import Application, Service
-from supervision._backoff import Backoff
-from supervision._dependencies import levels
-from supervision._supervisor import start
+from supervision._children.backoff import Backoff
+from supervision._services.application import Application, Service
+from supervision._services.dependencies import levels
+from supervision._supervisors.supervisor import start
 
 SERVICE: Final = "service"
 

@@ -1,9 +1,9 @@
 """Durable processes: the processes of `actors` as Temporal workflows, and functions as activities.
 
-This layer may import `actors` (public names only), `temporalio` and `asyncio`, and nothing of `supervision`. Start
-reading at `_bridge.py`; `_host.py` is how a local process reaches durable ones, `_workflow_body.py` is a durable
-process from the inside, `_workflow_host.py` how it reaches others (by the modules `_workflow_messages.py`,
-`_workflow_children.py` and `_workflow_watches.py`), `_wire.py` is what travels between them.
+This package may import `actors` (public names only), `temporalio` and `asyncio`, and nothing of `supervision`. Its rooms,
+top to bottom: `_bridge.py`; `_worker` and `devserver`; `_nodes`; `_client`; `_workflow`; `_asyncio` and `_wire`. Start
+reading at `_bridge.py`; `_client/temporal_host.py` is how a local process reaches durable ones,
+`_workflow/durable_process.py` is a durable process from the inside, `_workflow/outbound/host.py` how it reaches others.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from temporal_bridge import workflow
     from temporal_bridge._bridge import TemporalBridge
-    from temporal_bridge._converter import register
-    from temporal_bridge._embedded import EmbeddedServer
-    from temporal_bridge._health import Health
-    from temporal_bridge._temporal_client import TLS, TemporalClient
-    from temporal_bridge._workers import Worker
+    from temporal_bridge._client.temporal_client import TLS, TemporalClient
+    from temporal_bridge._wire.converter import register
+    from temporal_bridge._worker.health import Health
+    from temporal_bridge._worker.worker import Worker
+    from temporal_bridge.devserver.server import EmbeddedServer
 
 __all__ = [
     "TLS",
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "TLS": "_temporal_client",
-    "EmbeddedServer": "_embedded",
-    "Health": "_health",
+    "TLS": "_client.temporal_client",
+    "EmbeddedServer": "devserver.server",
+    "Health": "_worker.health",
     "TemporalBridge": "_bridge",
-    "TemporalClient": "_temporal_client",
-    "Worker": "_workers",
-    "register": "_converter",
+    "TemporalClient": "_client.temporal_client",
+    "Worker": "_worker.worker",
+    "register": "_wire.converter",
     "workflow": "workflow",
 }
 """The module of each public name; `workflow` is one itself."""

@@ -20,32 +20,32 @@ from temporalio.converter import (
 )
 
 from actors import CONFLICT, Cluster, Duration, Error, Kernel, Message, Node, invalid
-from temporal_bridge._activities import Activities
-from temporal_bridge._clients import Clients
-from temporal_bridge._cluster import REGISTRY, registry_of, start_registry
-from temporal_bridge._connection import connect, shared_runtime
-from temporal_bridge._converter import JSONConverter, MsgpackConverter
-from temporal_bridge._dead_letters import LendDeadLetters
-from temporal_bridge._determinism_lint import report_offences
-from temporal_bridge._embedded import EmbeddedServer
-from temporal_bridge._function_activity import FunctionActivity
-from temporal_bridge._health import Health, check_health
-from temporal_bridge._host import TemporalHost
-from temporal_bridge._interceptors import HeaderInterceptor
-from temporal_bridge._nodes import NodesHost
-from temporal_bridge._outages import Outages
-from temporal_bridge._portal import Portal
-from temporal_bridge._rpc import through_trio
-from temporal_bridge._sandbox import workflow_runner
-from temporal_bridge._sdk_metrics import SDKMetrics
-from temporal_bridge._search_attributes import LendRefused
-from temporal_bridge._serving import Serving
-from temporal_bridge._temporal_client import TemporalClient
-from temporal_bridge._tracing import tracing_interceptors
-from temporal_bridge._unsupported import EndUnsupported
-from temporal_bridge._wire import DURABLE
-from temporal_bridge._workers import Worker, add_known, known, node_queue, pulse_queue, watch_queue
-from temporal_bridge._workflow_body import DurableProcess
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._asyncio.rpc import through_trio
+from temporal_bridge._client.clients import Clients
+from temporal_bridge._client.connection import connect, shared_runtime
+from temporal_bridge._client.server_liveness import Outages
+from temporal_bridge._client.temporal_client import TemporalClient
+from temporal_bridge._client.temporal_host import TemporalHost
+from temporal_bridge._nodes.nodes_host import NodesHost
+from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
+from temporal_bridge._wire.items import DURABLE
+from temporal_bridge._wire.task_queues import add_known, known, node_queue, pulse_queue, watch_queue
+from temporal_bridge._worker.dead_letters import LendDeadLetters
+from temporal_bridge._worker.function_activity import FunctionActivity
+from temporal_bridge._worker.headers import HeaderInterceptor
+from temporal_bridge._worker.health import Health, check_health
+from temporal_bridge._worker.run_worker import Serving
+from temporal_bridge._worker.sandbox import workflow_runner
+from temporal_bridge._worker.sdk_metrics import SDKMetrics
+from temporal_bridge._worker.search_attributes import LendRefused
+from temporal_bridge._worker.system_activities import Activities
+from temporal_bridge._worker.tracing import tracing_interceptors
+from temporal_bridge._worker.unsupported import EndUnsupported
+from temporal_bridge._worker.worker import Worker, report_offences
+from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
+from temporal_bridge._workflow.durable_process import DurableProcess
+from temporal_bridge.devserver.server import EmbeddedServer
 
 log = logging.getLogger("everproc.bridge")
 

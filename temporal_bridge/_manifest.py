@@ -31,14 +31,15 @@ from actors.manifest import (
     source,
     text,
 )
+from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._bridge import TemporalBridge
-from temporal_bridge._connection import connect
-from temporal_bridge._determinism_lint import check_source
-from temporal_bridge._portal import Portal
-from temporal_bridge._temporal_client import TLS, TemporalClient
-from temporal_bridge._temporal_program import find_temporal
-from temporal_bridge._worker_options import WORKER_OPTIONS
-from temporal_bridge._workers import Worker, check_importable
+from temporal_bridge._client.connection import connect
+from temporal_bridge._client.temporal_client import TLS, TemporalClient
+from temporal_bridge._worker.worker import Worker
+from temporal_bridge._worker.worker_options import WORKER_OPTIONS
+from temporal_bridge._workflow.code import check_importable
+from temporal_bridge._workflow.lint import check_source
+from temporal_bridge.devserver.program import find_temporal
 
 log = logging.getLogger("everproc.bridge")
 

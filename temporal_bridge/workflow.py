@@ -16,8 +16,8 @@ from temporalio.common import SearchAttributePair
 
 import actors
 from actors import CONFLICT, INVALID, Error, Target, invalid
-from temporal_bridge._converter import register
-from temporal_bridge._options import search_attribute
+from temporal_bridge._wire.converter import register
+from temporal_bridge._wire.start_options import search_attribute
 
 __all__ = [
     "DEFAULT_VERSION",

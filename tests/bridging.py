@@ -19,9 +19,9 @@ from temporalio.service import ServiceClient
 import actors
 from actors import Event, Exit, Namespace, Node
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
-from temporal_bridge._connection import connect
-from temporal_bridge._converter import MsgpackConverter
-from temporal_bridge._portal import Portal
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._client.connection import connect
+from temporal_bridge._wire.converter import MsgpackConverter
 from tests.eventually import eventually
 
 

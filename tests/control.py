@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from actors import Node
-from actors._control_socket import directory, running
+from actors._inspection.control_socket import directory, running
 
 
 def socket_of(node: Node) -> Path:

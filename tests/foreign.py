@@ -13,7 +13,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from temporal_bridge._portal import Portal
+from temporal_bridge._asyncio.portal import Portal
 
 
 @workflow.defn(name="ForeignWorkflow")

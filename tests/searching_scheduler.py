@@ -22,8 +22,8 @@ from actors import (
     Exit,
     Kernel,
     MonitorRef,
-    Process,
     SpawnRequest,
+    TaskOwner,
     Timer,
     Wait,
     caller,
@@ -177,7 +177,9 @@ class SearchingScheduler:
 
     # The protocol
 
-    def start(self, process: Process, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> Task:
+    def start(
+        self, process: TaskOwner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
+    ) -> Task:
         task = Task(process, function, args)
         self.runnable.append(task)
         return task

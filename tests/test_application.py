@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import actors
 from actors import Error
 from supervision import Application, ChildSpec, Service, Supervisor, ready, start
-from supervision._dependencies import levels
+from supervision._services.dependencies import levels
 from tests.hosts import on_every_host
 from tests.supervised import Stage, end, end_of, pid_of, reason_of
 

@@ -25,8 +25,8 @@ from actors import (
 )
 from actors.funcs import FunctionInfo
 from temporal_bridge import Worker
-from temporal_bridge import _wire as wire
-from temporal_bridge._interceptors import _WorkflowOutbound
+from temporal_bridge._wire import items as wire
+from temporal_bridge._worker.headers import _WorkflowOutbound
 from tests import outside_entries
 from tests.bridging import Outside, outside
 from tests.eventually import eventually

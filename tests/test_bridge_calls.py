@@ -17,11 +17,11 @@ from temporalio.exceptions import ApplicationError
 import actors
 from actors import INVALID, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Message, Node, ReplyTo
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
-from temporal_bridge import _wire as wire
-from temporal_bridge._embedded import DYNAMIC_CONFIG
-from temporal_bridge._signals import send_signal
-from temporal_bridge._updates import send_update
-from temporal_bridge._wire import Mark, Unanswered
+from temporal_bridge._client.signal_workflow import send_signal
+from temporal_bridge._client.update_workflow import send_update
+from temporal_bridge._wire import items as wire
+from temporal_bridge._wire.items import Mark, Unanswered
+from temporal_bridge.devserver.server import DYNAMIC_CONFIG
 from tests.bridging import Outside, cached_or_evicted, outside
 from tests.call_entries import WORKER, adder, calls, hears, hoarder
 from tests.eventually import eventually
@@ -183,7 +183,7 @@ async def test_reply_to_a_call_that_was_refused_as_an_update_and_taken_and_answe
                 await asyncio.sleep(0.01)
         return Unanswered.REFUSED, None
 
-    monkeypatch.setattr("temporal_bridge._update_calls.send_update", refused)
+    monkeypatch.setattr("temporal_bridge._client.calls_as_updates.send_update", refused)
     assert await here.node.call(pid, "add", 2, timeout="20s") == 2
     monkeypatch.undo()
     assert await here.node.call(pid, "add", 3) == 5

@@ -9,7 +9,8 @@ import pytest
 
 import actors
 from actors import PID, Node
-from temporal_bridge import TemporalBridge, TemporalClient, _cluster, workflow
+from temporal_bridge import TemporalBridge, TemporalClient, workflow
+from temporal_bridge._workflow import cluster as _cluster
 from tests.bridging import Outside, outside
 from tests.cluster_entries import CLUSTER, WORKER, asks, cluster, frees, holder, sees
 from tests.eventually import eventually

@@ -28,13 +28,14 @@ from temporalio.converter import (
 
 import actors
 from actors import CONFLICT, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Node
-from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker, _outages
-from temporal_bridge._connection import connect
-from temporal_bridge._embedded import DYNAMIC_CONFIG
-from temporal_bridge._outages import Outages
-from temporal_bridge._peers import ALIVE
-from temporal_bridge._portal import Portal
-from temporal_bridge._temporal_program import find_temporal
+from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._client import server_liveness as _outages
+from temporal_bridge._client.connection import connect
+from temporal_bridge._client.server_liveness import Outages
+from temporal_bridge._nodes.failure_detector import ALIVE
+from temporal_bridge.devserver.program import find_temporal
+from temporal_bridge.devserver.server import DYNAMIC_CONFIG
 from tests.bridging import Requests, next_exit, outside
 from tests.call_entries import WORKER as CALLS_WORKER
 from tests.call_entries import adder, calls, hoarder

@@ -17,10 +17,10 @@ from temporalio.client import WorkflowExecutionStatus
 
 import actors
 from actors import CANCELED, INTERNAL, INVALID, NOT_FOUND, PID, Error, Exit, LinkDown
-from temporal_bridge import _watch
-from temporal_bridge._host import TemporalHost
-from temporal_bridge._temporal_program import find_temporal
-from temporal_bridge._wire import DURABLE
+from temporal_bridge._client import watches as _watch
+from temporal_bridge._client.temporal_host import TemporalHost
+from temporal_bridge._wire.items import DURABLE
+from temporal_bridge.devserver.program import find_temporal
 from tests.bridging import Outside, Requests, next_event, next_exit, outside
 from tests.eventually import eventually
 from tests.outside_entries import (

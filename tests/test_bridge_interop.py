@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 import actors
 from actors import INTERNAL, NOT_FOUND, PID
 from temporal_bridge import TemporalClient, Worker
-from temporal_bridge._connection import connect
+from temporal_bridge._client.connection import connect
 from tests.bridging import Outside, next_exit, outside
 from tests.foreign import foreign_worker
 from tests.outside_entries import (

@@ -93,7 +93,7 @@ async def test_feed_of_each_namespace_tells_of_its_own(monkeypatch: pytest.Monke
             await actors.terminate(pid)
         return [(await next_exit()).reason for _ in pids]
 
-    monkeypatch.setattr("temporal_bridge._watch.MOST_POLLS", 0)
+    monkeypatch.setattr("temporal_bridge._client.watches.MOST_POLLS", 0)
     async with two_namespaces() as (here, _):
         assert await here.node.execute(body, on="trio") == ["terminated"] * 3
 

@@ -12,7 +12,7 @@ import pytest
 
 import actors
 from actors import PID, Cluster, Registry
-from actors import _registry as limits
+from actors._cluster import registry as limits
 from tests.hosts import exit_of, forever, me, next_exit, on_every_host, settle
 
 CLUSTER = "cluster"

@@ -22,10 +22,10 @@ from temporalio.converter import DataConverter, PayloadCodec
 from temporalio.service import TLSConfig
 
 from actors import INVALID, NOT_FOUND, PERMISSION_DENIED, UNAVAILABLE, Error
-from temporal_bridge._connection import connect, shared_runtime
-from temporal_bridge._embedded import EmbeddedServer
-from temporal_bridge._portal import Portal
-from temporal_bridge._temporal_client import TLS, TemporalClient
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._client.connection import connect, shared_runtime
+from temporal_bridge._client.temporal_client import TLS, TemporalClient
+from temporal_bridge.devserver.server import EmbeddedServer
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = "temporal.example.com:7233"
@@ -654,9 +654,9 @@ def test_there_is_one_runtime_per_process_and_its_log_goes_to_a_logger(
 LONG_POLL = """
 import sys, trio, trio.testing
 from functools import partial
-from temporal_bridge._connection import connect
-from temporal_bridge._temporal_client import TemporalClient
-from temporal_bridge._portal import Portal
+from temporal_bridge._client.connection import connect
+from temporal_bridge._client.temporal_client import TemporalClient
+from temporal_bridge._asyncio.portal import Portal
 
 async def main():
     async with Portal() as portal:

@@ -19,8 +19,8 @@ import trio
 
 import actors
 from actors import Error, Node
-from actors._control import LONGEST
-from actors._control_socket import directory, is_own_user, running
+from actors._inspection.control_server import LONGEST
+from actors._inspection.control_socket import directory, is_own_user, running
 from tests.control import answer, ask, connected, socket_of
 
 app = actors.Namespace("control")

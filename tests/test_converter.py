@@ -19,7 +19,7 @@ from temporalio.api.common.v1 import Payload
 from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result
 from actors.funcs import FunctionInfo
 from temporal_bridge import register
-from temporal_bridge._converter import (
+from temporal_bridge._wire.converter import (
     LARGEST,
     JSONConverter,
     MsgpackConverter,

@@ -24,7 +24,7 @@ from supervision import (
     suspend,
 )
 from temporal_bridge import EmbeddedServer
-from temporal_bridge._embedded import DYNAMIC_CONFIG
+from temporal_bridge.devserver.server import DYNAMIC_CONFIG
 from tests.bridging import Outside, cached_or_evicted, outside
 from tests.eventually import eventually
 from tests.server_entries import WORKER, Counter, Door, Entry, Picky, calls_a_server, servers

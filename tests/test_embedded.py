@@ -23,13 +23,13 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from actors import CONFLICT, INVALID, UNAVAILABLE, Error
-from temporal_bridge import _embedded
-from temporal_bridge._connection import connect
-from temporal_bridge._embedded import DYNAMIC_CONFIG, EmbeddedServer
-from temporal_bridge._portal import Portal
-from temporal_bridge._server_directory import lock_directory
-from temporal_bridge._temporal_client import TemporalClient
-from temporal_bridge._temporal_program import find_temporal
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._client.connection import connect
+from temporal_bridge._client.temporal_client import TemporalClient
+from temporal_bridge.devserver import server as _embedded
+from temporal_bridge.devserver.directory import lock_directory
+from temporal_bridge.devserver.program import find_temporal
+from temporal_bridge.devserver.server import DYNAMIC_CONFIG, EmbeddedServer
 
 ROOT = Path(__file__).parent.parent
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, or a signal of Linux only")
@@ -323,7 +323,7 @@ def test_a_lock_file_that_nobody_holds_is_no_lock(tmp_path: Path) -> None:
 
 HOLDER = """
 import sys, trio
-from temporal_bridge._embedded import EmbeddedServer
+from temporal_bridge.devserver.server import EmbeddedServer
 
 async def main():
     async with EmbeddedServer(sys.argv[1]) as server:

@@ -17,7 +17,7 @@ upgrade uuid4
 FOR_HOSTS = """
 OUTSIDE Attempt Behaviour Bound CallOptions Caller Cluster DeadLetters Description Entry FunctionCall FunctionHost
 FunctionInfo Future GreenTask Host Kernel LongLife Outside Parking Process Queue Registry ReplyTo RetryPolicy
-Scheduler SpawnFunction SpawnRequest Statistics Timer Timers Trampoline Wait attempt caller check_topic
+Scheduler SpawnFunction SpawnRequest Statistics TaskOwner Timer Timers Trampoline Wait attempt caller check_topic
 current_context exit_sink function_entry gone invalid mailbox_full not_one_of option_seconds payload_of portable
 portable_class portable_name process_entry process_function running_process seconds
 """

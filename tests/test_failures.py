@@ -23,8 +23,8 @@ from temporalio.exceptions import (
 )
 
 from actors import CANCELED, INTERNAL, KINDS, NOT_FOUND, PID, TIMEOUT, Error
-from temporal_bridge._converter import JSONConverter, MsgpackConverter
-from temporal_bridge._failures import exit_of, from_failure, to_failure
+from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
+from temporal_bridge._wire.failures import exit_of, from_failure, to_failure
 
 
 def across(error: BaseException, reader: PayloadConverter | None = None, **settings: Any) -> BaseException:

@@ -17,8 +17,8 @@ import trio.lowlevel
 import trio.testing
 
 import actors
-from actors import _green_host as green_host
-from actors._green_host import GreenScheduler
+from actors._runtime import green_scheduler as green_host
+from actors._runtime.green_scheduler import GreenScheduler
 
 HOSTS = ("trio", "green")
 
@@ -555,7 +555,7 @@ async def test_describe_says_where_a_green_process_waits() -> None:
         ((*waits,),) = (await node.describe(pid)).waits
     names = [line.split()[-1] for line in waits]
     assert names[:2] == ["body", "deep"]
-    assert all(line.startswith(("test_green_host.py:", "_channel.py:")) for line in waits)
+    assert all(line.startswith(("test_green_host.py:", "channel.py:")) for line in waits)
 
 
 # Each process for itself

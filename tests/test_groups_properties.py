@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import NOT_FOUND, PID, Channel, Error, GroupChange
-from actors._groups import Groups
+from actors._kernel.groups import Groups
 from tests.moves import many
 
 PIDS = [PID("n.1", "search", str(number)) for number in range(3)]

@@ -29,7 +29,7 @@ from actors import (
     process_entry,
     select,
 )
-from actors._mailbox import Mailbox
+from actors._channels.mailbox import Mailbox
 from tests.searching_scheduler import Alone, SearchingKernel, SearchingScheduler
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import ChannelClosed, Error, Message, Picked, select
-from actors._mailbox import Bound, Listener, Mailbox
+from actors._channels.mailbox import Bound, Listener, Mailbox
 from tests.moves import many
 from tests.searching_scheduler import Alone, SearchingScheduler, Task
 

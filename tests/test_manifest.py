@@ -27,14 +27,14 @@ task_queue = "orders"
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As it was, after a test: entries of manifests are not to be seen by others."""
     for name in ("_entries", "_renamed", "_by_source"):
-        table: dict[str, Any] = getattr(sys.modules["actors._entries"], name)
+        table: dict[str, Any] = getattr(sys.modules["actors._kernel.entries"], name)
         # Without what an example declares that another test has imported: manifests here declare "app:..." themselves.
         kept = {
             key: value
             for key, value in table.items()
             if not (key if name == "_entries" else value).startswith("app:")
         }
-        monkeypatch.setattr(f"actors._entries.{name}", kept)
+        monkeypatch.setattr(f"actors._kernel.entries.{name}", kept)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield
     for function in (manifest_shop.order, manifest_shop.charge, manifest_shop.local):

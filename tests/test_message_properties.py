@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import actors
 from actors import PID, Channel, Message, payload_of
-from actors._mailbox import Listener
+from actors._channels.mailbox import Listener
 from tests.moves import many
 from tests.searching_scheduler import SearchingKernel
 

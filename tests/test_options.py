@@ -13,8 +13,8 @@ from temporalio.service import RPCError
 
 from actors import INVALID, KINDS, Error, Namespace, Node, RetryPolicy, funcs
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
-from temporal_bridge._cron import fault_of
-from temporal_bridge._options import StartOptions, activity_retry_policy, search_attribute
+from temporal_bridge._wire.cron import fault_of
+from temporal_bridge._wire.start_options import StartOptions, activity_retry_policy, search_attribute
 from tests.bridging import outside
 from tests.outside_entries import app, hello
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import UNAVAILABLE, Error
-from temporal_bridge import _outbox
-from temporal_bridge._converter import LARGEST
-from temporal_bridge._outbox import Outbox
-from temporal_bridge._trio_loop import TrioLoop
-from temporal_bridge._wire import Item, Mark, Received, Seen
+from temporal_bridge._asyncio.trio_loop import TrioLoop
+from temporal_bridge._wire import outbox as _outbox
+from temporal_bridge._wire.converter import LARGEST
+from temporal_bridge._wire.items import Item, Mark, Received, Seen
+from temporal_bridge._wire.outbox import Outbox
 
 
 class Transport:

@@ -13,8 +13,8 @@ import trio.testing
 from temporalio.client import ActivityFailureError
 from temporalio.exceptions import TimeoutError, TimeoutType
 
-from temporal_bridge._outages import Outages
-from temporal_bridge._peers import Peers
+from temporal_bridge._client.server_liveness import Outages
+from temporal_bridge._nodes.failure_detector import Peers
 
 ME, OTHER = "me.1", "other.1"
 

@@ -15,8 +15,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import CANCELED, CONFLICT, INTERNAL, INVALID, UNAVAILABLE, Error
-from temporal_bridge import _portal_sides
-from temporal_bridge._portal import Portal
+from temporal_bridge._asyncio import threads as _portal_sides
+from temporal_bridge._asyncio.portal import Portal
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 

@@ -30,7 +30,7 @@ from actors import (
     SpawnRequest,
     process_entry,
 )
-from actors._process import Upgrade
+from actors._kernel.process import Upgrade
 from tests.moves import many
 from tests.searching_scheduler import Cancelled, SearchingScheduler, Task
 

@@ -7,11 +7,11 @@ import pytest
 import trio.testing
 
 import actors
-from actors._channel import Channel, Queue
-from actors._kernel import Kernel
-from actors._mailbox import Mailbox
-from actors._message import Message
-from actors._names import Names
+from actors._channels.channel import Channel, Queue
+from actors._channels.mailbox import Mailbox
+from actors._kernel.kernel import Kernel
+from actors._kernel.names import Names
+from actors._values.messages import Message
 from actors.testing import Faults, simulate
 from examples.races import bank, lock_server, restarts
 from tests import scenarios

@@ -15,9 +15,9 @@ from temporalio import activity
 from temporalio.client import Client
 
 from temporal_bridge import TemporalClient
-from temporal_bridge._connection import connect
-from temporal_bridge._portal import Portal
-from temporal_bridge._serving import Serving
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._client.connection import connect
+from temporal_bridge._worker.run_worker import Serving
 from tests.eventually import eventually
 from tests.test_bridge_connection import answering, own_server
 

@@ -7,7 +7,7 @@ import pytest
 import actors
 from actors import Error, Reason
 from supervision import Backoff
-from supervision._restart import (
+from supervision._children.restart import (
     AutoShutdown,
     Restart,
     Sequel,
@@ -18,7 +18,7 @@ from supervision._restart import (
     sequel,
     shuts_down,
 )
-from supervision._restart_intensity import RestartIntensity
+from supervision._children.restart_intensity import RestartIntensity
 
 
 @pytest.mark.parametrize(

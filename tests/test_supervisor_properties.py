@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import actors
 from supervision import Backoff, ChildSpec, Supervisor, start
-from supervision._restart import AutoShutdown, Restart, Strategy, group
-from supervision._restart_intensity import RestartIntensity
+from supervision._children.restart import AutoShutdown, Restart, Strategy, group
+from supervision._children.restart_intensity import RestartIntensity
 from tests.hosts import HOSTS, settle
 from tests.supervised import Stage, end, reason_of
 

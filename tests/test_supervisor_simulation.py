@@ -19,7 +19,7 @@ from supervision import (
     start,
     start_server,
 )
-from supervision._restart import Strategy
+from supervision._children.restart import Strategy
 
 
 class Lives:

@@ -23,9 +23,9 @@ from temporalio.service import RPCError
 
 from actors import INVALID, Error
 from temporal_bridge import TemporalClient
-from temporal_bridge._connection import connect
-from temporal_bridge._portal import Portal
-from temporal_bridge._trio_loop import TrioLoop
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._asyncio.trio_loop import TrioLoop
+from temporal_bridge._client.connection import connect
 from tests.eventually import eventually
 
 who: ContextVar[str] = ContextVar("who", default="nobody")

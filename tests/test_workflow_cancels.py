@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors import PID
-from temporal_bridge._cancel_text import CancelRequest, cancel_text, read_cancel
-from temporal_bridge._workflow_cancels import WorkflowCancels
+from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text, read_cancel
+from temporal_bridge._workflow.cancels import WorkflowCancels
 
 BY = str(PID("default", "temporal", "boss"))
 

@@ -8,7 +8,7 @@ import pytest
 
 import actors
 from actors import PID
-from temporal_bridge._workflow_scheduler import WorkflowScheduler
+from temporal_bridge._workflow.scheduler import WorkflowScheduler
 from tests.bridging import outside
 from tests.workflow_entries import WORKER, catches_everything, cleans_up, cleans_up_aloud, wf
 

@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError
 
 import actors
 from actors import INVALID, PID, UNAVAILABLE, DeadLetter, Error
-from temporal_bridge._updates import send_update
-from temporal_bridge._wire import Unanswered
+from temporal_bridge._client.update_workflow import send_update
+from temporal_bridge._wire.items import Unanswered
 from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.mailbox_entries import (
@@ -214,7 +214,7 @@ async def test_call_that_was_refused_as_an_update_and_dropped_nevertheless_fails
             await send_update(*args)
         return Unanswered.REFUSED, None
 
-    monkeypatch.setattr("temporal_bridge._update_calls.send_update", refused)
+    monkeypatch.setattr("temporal_bridge._client.calls_as_updates.send_update", refused)
     with pytest.raises(Error, match="full"):
         await here.node.call(pid, "ask", 1, timeout="30s")
     assert await kept(here, pid) == [0]

@@ -26,10 +26,10 @@ import examples.orders.process as orders
 from actors import PID, Error, Exit, Namespace, Node
 from examples.saga import trip
 from temporal_bridge import TemporalBridge, TemporalClient, Worker, workflow
-from temporal_bridge._connection import connect
-from temporal_bridge._converter import MsgpackConverter
-from temporal_bridge._determinism_lint import offences_of
-from temporal_bridge._portal import Portal
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._client.connection import connect
+from temporal_bridge._wire.converter import MsgpackConverter
+from temporal_bridge._workflow.lint import offences_of
 from temporal_bridge.replay import Replayed, read_histories, replay
 from tests import workflow_offences
 from tests.bridging import Outside, outside

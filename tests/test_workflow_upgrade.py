@@ -13,7 +13,9 @@ from temporalio.common import SearchAttributeKey
 
 import actors
 from actors import INVALID, PID, UNAVAILABLE, Error, Exit
-from temporal_bridge import EmbeddedServer, _embedded, _workflow_body
+from temporal_bridge import EmbeddedServer
+from temporal_bridge._workflow import durable_process as _workflow_body
+from temporal_bridge.devserver import server as _embedded
 from tests.bridging import Outside, cached_or_evicted, outside
 from tests.eventually import eventually
 from tests.workflow_entries import (

@@ -23,7 +23,7 @@ import trio
 import actors
 from actors import PID, Error, Exit, Kernel, Namespace, Node, Queue, SpawnRequest, Timer, process_entry
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
-from temporal_bridge._workflow_scheduler import WorkflowScheduler
+from temporal_bridge._workflow.scheduler import WorkflowScheduler
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 REAL_JUMPS = 20

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from actors._errors import NOT_FOUND, Error
+from actors._values.errors import NOT_FOUND, Error
 from actors.cli._arguments import (
     WithNumbers,
     json_option,

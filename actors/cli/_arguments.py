@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 import click
 from click.shell_completion import CompletionItem
 
-from actors._duration import seconds
-from actors._errors import Error
-from actors._message import check_topic
+from actors._values.durations import seconds
+from actors._values.errors import Error
+from actors._values.messages import check_topic
 from actors.cli._client import choose, nodes
 from actors.cli._output import Output
 from actors.manifest import ManifestError

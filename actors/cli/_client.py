@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-from actors._control_socket import ControlSocket, directory, running
-from actors._errors import INTERNAL, NOT_FOUND, UNAVAILABLE, Error
+from actors._inspection.control_socket import ControlSocket, directory, running
+from actors._values.errors import INTERNAL, NOT_FOUND, UNAVAILABLE, Error
 
 
 class NoNode(Error):

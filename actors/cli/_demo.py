@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 from rich.text import Text
 
-from actors._errors import UNAVAILABLE, Error
+from actors._values.errors import UNAVAILABLE, Error
 from actors.cli._arguments import json_option
 from actors.cli._client import NodeClient, choose
 from actors.cli._new import make_project

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from actors._duration import seconds
+from actors._values.durations import seconds
 from actors.cli._arguments import json_option, length, node_option, pid_argument
 from actors.cli._client import NodeClient, choose
 from actors.cli._output import Output

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from actors._errors import Error
+from actors._values.errors import Error
 from actors.cli._client import NoNode
 from actors.cli._output import Output
 from actors.manifest import ManifestError

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from actors._errors import ALREADY_EXISTS, INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
+from actors._values.errors import ALREADY_EXISTS, INVALID, PERMISSION_DENIED, UNAVAILABLE, Error
 from actors.cli._arguments import json_option
 from actors.cli._output import Output
 

@@ -12,8 +12,8 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from actors._errors import Error
-from actors._view import view_error
+from actors._inspection.json_view import view_error
+from actors._values.errors import Error
 
 _WIDE: Final = 2000
 """Columns where there is no terminal."""

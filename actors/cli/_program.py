@@ -11,9 +11,9 @@ from typing import Any, Final
 import attrs
 import trio
 
-from actors._entries import Target
-from actors._errors import Error, leaves
-from actors._node import Node
+from actors._kernel.entries import Target
+from actors._runtime.node import Node
+from actors._values.errors import Error, leaves
 from actors.manifest import Manifest, Until, layers
 
 PARENT_PIPE: Final = "EVERPROC_PARENT_PIPE"

@@ -12,10 +12,10 @@ import attrs
 import click
 from rich.text import Text
 
-from actors._entries import is_async
-from actors._errors import invalid
-from actors._node import Node
-from actors._view import plain
+from actors._inspection.json_view import plain
+from actors._kernel.entries import is_async
+from actors._runtime.node import Node
+from actors._values.errors import invalid
 from actors.cli._arguments import WithNumbers, json_option, json_value, of_the_command_line
 from actors.cli._output import Output
 from actors.cli._program import Main, Observing, run_program

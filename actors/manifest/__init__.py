@@ -7,7 +7,7 @@ registry that decorators use too. Kinds come from the packages that can run them
 imports upwards.
 """
 
-from actors._entries import entries
+from actors._kernel.entries import entries
 from actors.manifest._fields import (
     Field,
     count,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
-from actors._errors import Error
+from actors._values.errors import Error
 from actors.manifest._fields import Field, check_value
 from actors.manifest._items import Item, Problem, suggestion
 from actors.manifest._layers import Kind, kinds, layers

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import attrs
 
-from actors._duration import seconds
-from actors._errors import Error, invalid
+from actors._values.durations import seconds
+from actors._values.errors import Error, invalid
 
 Check = Callable[[Any, str], object]
 """Takes a value and the name of its key; raises `Error` when it is not valid."""

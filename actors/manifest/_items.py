@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from actors._errors import INVALID, Error
+from actors._values.errors import INVALID, Error
 
 
 @attrs.frozen

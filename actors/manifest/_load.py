@@ -14,8 +14,8 @@ from typing import Any
 
 import attrs
 
-from actors._entries import entries
-from actors._errors import INVALID, NOT_FOUND, Error, invalid
+from actors._kernel.entries import entries
+from actors._values.errors import INVALID, NOT_FOUND, Error, invalid
 from actors.manifest._items import Item, ManifestError, Problem
 from actors.manifest._layers import kinds, layers
 from actors.manifest._read import read

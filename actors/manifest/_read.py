@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 
 import attrs
 
-from actors._errors import NOT_FOUND, Error
-from actors._node import Node
+from actors._runtime.node import Node
+from actors._values.errors import NOT_FOUND, Error
 from actors.manifest._entries import Entries
 from actors.manifest._fields import Check, check_value, duration, text, texts
 from actors.manifest._items import Item, ManifestError, Problem, suggestion

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
-from actors._errors import INVALID, Error
+from actors._values.errors import INVALID, Error
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?P<kind>[^}:]*):?(?P<name>[^}]*)\}?")
 

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from actors._errors import INVALID, NOT_FOUND, PERMISSION_DENIED, Error, invalid
-from actors._node import Node
-from actors._pid import PID
-from actors._recent_log import RecentLog
-from actors._view import plain, view_error, view_process
+from actors._inspection.json_view import plain, view_error, view_process
+from actors._inspection.recent_log import RecentLog
+from actors._runtime.node import Node
+from actors._values.errors import INVALID, NOT_FOUND, PERMISSION_DENIED, Error, invalid
+from actors._values.pid import PID
 from actors.observer._rows import Rows
 from actors.observer._stream import EventStream
 

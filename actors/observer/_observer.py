@@ -7,13 +7,13 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from actors._errors import invalid
-from actors._node import Node
-from actors._recent_log import RecentLog
+from actors._inspection.recent_log import RecentLog
+from actors._runtime.node import Node
+from actors._values.errors import invalid
 from actors.telemetry import missing
 
 try:
-    from actors._http import serving
+    from actors._inspection.http import serving
     from actors.observer._application import PUBLIC, Application
     from actors.observer._guard import Guard
 except ImportError as error:

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import trio
 
-from actors._description import Description
-from actors._errors import Error
-from actors._node import Node
-from actors._pid import PID
-from actors._process import Process
+from actors._kernel.process import Process
+from actors._kernel.process_info import Description
+from actors._runtime.node import Node
+from actors._values.errors import Error
+from actors._values.pid import PID
 
 MOST: Final = 5000
 """How many processes of a node are shown; how many there are is told."""

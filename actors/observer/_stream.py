@@ -11,7 +11,7 @@ import trio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from actors._recent_log import RecentLog
+from actors._inspection.recent_log import RecentLog
 from actors.observer._rows import Changes, Rows
 
 INTERVAL: Final = 0.5

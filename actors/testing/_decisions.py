@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from actors._errors import invalid
+from actors._values.errors import invalid
 
 
 class Source(Protocol):

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from actors._description import describe_process
-from actors._events import Result
-from actors._process import Process
+from actors._kernel.process import Process
+from actors._kernel.process_info import describe_process
+from actors._values.events import Result
 from actors.testing._trace import short
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
-from actors._duration import Duration, seconds
-from actors._errors import invalid
+from actors._values.durations import Duration, seconds
+from actors._values.errors import invalid
 from actors.testing._decisions import Fault, Source
 
 KILL = "kill"

@@ -8,11 +8,8 @@ from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from actors._api import sleep
-from actors._entries import Entry
-from actors._errors import UNAVAILABLE, Error, invalid
-from actors._events import Exit, MonitorRef, Result
-from actors._functions import (
+from actors._kernel.entries import Entry
+from actors._kernel.functions import (
     DEFAULT_START_TO_CLOSE,
     FunctionCall,
     FunctionInfo,
@@ -22,9 +19,12 @@ from actors._functions import (
     cancelled_error,
     timeout_error,
 )
-from actors._host import SpawnRequest
-from actors._process import Process, running_process
-from actors._trio_functions import LocalAttempt
+from actors._kernel.host import SpawnRequest
+from actors._kernel.process import Process, running_process
+from actors._runtime.functions_in_trio import LocalAttempt
+from actors._values.errors import UNAVAILABLE, Error, invalid
+from actors._values.events import Exit, MonitorRef, Result
+from actors._verbs.api import sleep
 from actors.testing import _faults as faults
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import Any
 
 import attrs
 
-from actors._description import Description
-from actors._errors import UNAVAILABLE, Error
-from actors._events import Exit, MonitorRef, Reason, Result
-from actors._kernel import Kernel
-from actors._message import Message
-from actors._pid import PID
-from actors._process import Process
-from actors._relations import gone, watch
+from actors._kernel.kernel import Kernel
+from actors._kernel.links_and_monitors import gone, watch
+from actors._kernel.process import Process
+from actors._kernel.process_info import Description
+from actors._values.errors import UNAVAILABLE, Error
+from actors._values.events import Exit, MonitorRef, Reason, Result
+from actors._values.messages import Message
+from actors._values.pid import PID
 from actors.testing._trace import short
 
 

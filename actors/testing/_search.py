@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from actors._errors import invalid
+from actors._values.errors import invalid
 from actors.testing._decisions import Source
 
 Search = Literal["random", "pct", "delay"]

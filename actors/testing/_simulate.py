@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 
-from actors._channel import Queue
-from actors._duration import Duration, seconds
-from actors._entries import check_async
-from actors._errors import CONFLICT, Error, invalid
-from actors._process import running_process
+from actors._channels.channel import Queue
+from actors._kernel.entries import check_async
+from actors._kernel.process import running_process
+from actors._values.durations import Duration, seconds
+from actors._values.errors import CONFLICT, Error, invalid
 from actors.testing._decisions import Decisions, Recorder, Source, seeded
 from actors.testing._failures import Failure
 from actors.testing._faults import NO_FAULTS, Faults

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from actors._duration import seconds
-from actors._entries import process_entry
-from actors._errors import CANCELED, Error
-from actors._events import Exit, MonitorRef, Reason, Result
-from actors._host import SpawnRequest
-from actors._kernel import Kernel
-from actors._message import Message
-from actors._pid import PID
-from actors._process import Process
-from actors._scheduler import Scheduler
-from actors._trampoline import GreenTask, Trampoline
+from actors._kernel.entries import process_entry
+from actors._kernel.host import SpawnRequest
+from actors._kernel.kernel import Kernel
+from actors._kernel.process import Process
+from actors._runtime.trampoline import GreenTask, Trampoline
+from actors._scheduling.scheduler import Scheduler
+from actors._values.durations import seconds
+from actors._values.errors import CANCELED, Error
+from actors._values.events import Exit, MonitorRef, Reason, Result
+from actors._values.messages import Message
+from actors._values.pid import PID
 from actors.testing import _faults as faults
 from actors.testing._decisions import Fault, Recorder
 from actors.testing._failures import Failure, deadlock, livelock, lost_processes, unwatched_crash

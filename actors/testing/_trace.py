@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from actors._pid import PID
+from actors._values.pid import PID
 
 
 class Entry(NamedTuple):

@@ -32,7 +32,7 @@ from examples.saga.trip import app as saga
 from examples.saga.trip import trip
 from supervision import call, cast, start_server, stop_server
 from temporal_bridge import EmbeddedServer, Worker
-from temporal_bridge._embedded import DYNAMIC_CONFIG
+from temporal_bridge.devserver.server import DYNAMIC_CONFIG
 from tests.bridging import Outside, outside
 from tests.call_entries import WORKER as CALLS
 from tests.call_entries import adder, calls

@@ -1,0 +1,98 @@
+"""Monitors, links and the order of death (semantics 4, 17 to 24). All of it is bookkeeping: nothing here waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from actors._kernel.process import Process
+from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error
+from actors._values.events import Exit, LinkDown, MonitorRef, Reason, Result
+from actors._values.pid import PID
+
+
+def gone(pid: PID, reason: Reason = "noproc") -> Result:
+    """The result of a process about which nothing more is known."""
+    if reason == "noproc":
+        return Result(error=Error(f"process {pid} does not exist", kind=NOT_FOUND, details={"pid": str(pid)}))
+    return Result(
+        error=Error(f"the node of process {pid} is gone", kind=UNAVAILABLE, details={"pid": str(pid)})
+    )
+
+
+def exit_sink(process: Process) -> Callable[[Exit], None]:
+    """Where the exits go that `process` monitors: to its events, each ref once, and not after `unmonitor`."""
+
+    def deliver(event: Exit) -> None:
+        monitors = process.monitors
+        if monitors is not None and event.ref is not None and monitors.pop(event.ref, None) is not None:
+            process.put_event(event)
+
+    return deliver
+
+
+def watch(target: Process, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+    """Have `sink` called once, with the exit of `target`."""
+    if target.watchers is None:
+        target.watchers = {}
+    target.watchers[ref] = sink
+
+
+def forget_exits(process: Process, dest: MonitorRef | PID) -> list[tuple[MonitorRef, PID]]:
+    """End monitors, those of one ref or of one target, and drop exits that are queued; what is left to be unwatched."""
+    monitors = process.monitors or {}
+    ended = [(ref, pid) for ref, pid in monitors.items() if dest in (ref, pid)]
+    for ref, _ in ended:
+        del monitors[ref]
+    if process.events is not None:
+        process.events.remove(lambda event: isinstance(event, Exit) and dest in (event.ref, event.pid))
+    return ended
+
+
+def link(process: Process, peer: PID) -> bool:
+    """Note the link at this end; False when it was there already."""
+    if process.links is None:
+        process.links = {}
+    if peer in process.links:
+        return False
+    process.links[peer] = None
+    return True
+
+
+def unlink(process: Process, peer: PID) -> bool:
+    """Drop the link at this end, and a LinkDown of it that is queued; False when there was no link."""
+    if process.events is not None:
+        process.events.remove(lambda event: isinstance(event, LinkDown) and event.pid == peer)
+    return process.links is not None and process.links.pop(peer, _ABSENT) is None
+
+
+_ABSENT = object()
+
+
+def link_down(process: Process, peer: PID, reason: Reason, result: Result) -> None:
+    """The signal of a link: the peer has ended. After a normal end the link goes, and nothing else happens."""
+    if process.links is None or process.links.pop(peer, _ABSENT) is _ABSENT or reason == "normal":
+        return
+    if process.options.trap_links:
+        process.put_event(LinkDown(peer, reason, result))
+        return
+    cause = result.error
+    if reason == "link_down" and cause is not None and isinstance(cause.__cause__, Error):
+        cause = cause.__cause__  # along a chain of links each death names its neighbour, and the first cause
+    error = Error(
+        f"linked process {peer} ended: {reason}",
+        kind=cause.kind if cause is not None else UNAVAILABLE,
+        retryable=cause.retryable if cause is not None else None,
+        details={"pid": str(peer), "reason": reason},
+    )
+    error.__cause__ = cause
+    process.end("link_down", error)
+
+
+def tell_of_death(process: Process, reason: Reason, result: Result) -> None:
+    """Steps (c) and (d) of the order of death: the monitors, then the links."""
+    watchers, process.watchers = process.watchers, None
+    for ref, sink in (watchers or {}).items():
+        sink(Exit(process.pid, ref, reason, result))
+    links, process.links = process.links, None
+    for peer in links or ():
+        process.kernel.signal_link_down(peer, process.pid, reason, result)

@@ -1,0 +1,285 @@
+"""One process: its tasks, what is known about it, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from actors._channels.mailbox import Bound, Mailbox
+from actors._channels.receive_all import Events
+from actors._kernel.entries import Entry
+from actors._scheduling.scheduler import TURNS, Cancellable, Scheduler, caller
+from actors._values.errors import CANCELED, CONFLICT, Error, leaves
+from actors._values.events import Event, Exit, MonitorRef, Reason, Result
+from actors._values.pid import PID
+
+if TYPE_CHECKING:
+    from actors._kernel.kernel import Kernel
+
+
+@attrs.frozen
+class Options:
+    """What `set_options` sets."""
+
+    trap_links: bool = False
+    label: str = ""
+    state: Callable[[], Any] | None = attrs.field(default=None, repr=False)
+
+
+class Upgrade(BaseException):
+    """Unwinds a task whose process becomes other code. Not an error: user code that catches errors lets it pass."""
+
+
+@attrs.frozen
+class _Ending:
+    """How a process will have ended. `forced` stands whatever the function still does; else its own end counts."""
+
+    reason: Reason
+    result: Result
+    forced: bool
+
+
+class Process:
+    """A process as its kernel sees it, and a `Caller`.
+
+    Life: `begin` starts the main task; `task_ended` is told of each task's end. When the main task has ended, the
+    others are cancelled; when all have ended, the process is buried, or begins anew if it was upgraded.
+
+    What few processes use is made on first use, and None until then.
+    """
+
+    __slots__ = (
+        "pid",
+        "kernel",
+        "scheduler",
+        "turns",
+        "entry",
+        "parent",
+        "context",
+        "options",
+        "mailbox",
+        "events",
+        "events_opened",
+        "watchers",
+        "monitors",
+        "links",
+        "names",
+        "owned",
+        "started",
+        "alive",
+        "_main",
+        "_others",
+        "_ending",
+        "_successor",
+        "_outcome",
+        "__weakref__",
+    )
+
+    def __init__(
+        self,
+        pid: PID,
+        kernel: Kernel,
+        scheduler: Scheduler,
+        entry: Entry,
+        parent: PID | None,
+        context: Mapping[str, Any],
+        bound: Bound | None,
+    ) -> None:
+        self.pid = pid
+        self.kernel = kernel
+        self.scheduler = scheduler
+        self.turns = TURNS
+        self.entry = entry
+        self.parent = parent
+        self.context = context
+        self.options = _DEFAULTS
+        self.mailbox = Mailbox(bound)
+        self.events: Events | None = None
+        self.events_opened = False
+        self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
+        self.monitors: dict[MonitorRef, PID] | None = None
+        # A dict, for its order: all hosts tell the links in the same order.
+        self.links: dict[PID, None] | None = None
+        self.names: set[str] | None = None
+        self.owned: set[Cancellable] | None = None
+        self.started = scheduler.time()
+        self.alive = True
+        self._main: object | None = None
+        self._others: dict[object, None] | None = None
+        self._ending: _Ending | None = None
+        self._successor: tuple[Entry, tuple[Any, ...]] | None = None
+        self._outcome: tuple[Reason, Result] | None = None
+
+    async def pause(self) -> None:
+        """Let others run; raises if the process is being ended."""
+        if self._ending is None and self.alive:
+            self.turns = TURNS
+        await self.scheduler.checkpoint()
+
+    def put_event(self, event: Event) -> None:
+        """Add to what `events()` gives."""
+        self.open_events().put(event)
+
+    def open_events(self) -> Events:
+        """Where its events lie."""
+        if self.events is None:
+            self.events = Events(self.mailbox.inbox)
+        return self.events
+
+    def own(self, thing: Cancellable) -> None:
+        """Have something cancelled when the process has ended: a timer, a call of a function."""
+        if self.owned is None:
+            self.owned = set()
+        self.owned.add(thing)
+
+    def disown(self, thing: Cancellable) -> None:
+        """Undo `own`; fine when it was done before."""
+        if self.owned is not None:
+            self.owned.discard(thing)
+
+    # Tasks
+
+    def begin(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        """Start the main task."""
+        tracing = self.kernel.tracing
+        if tracing is not None:
+            function = tracing.body(self, function)
+        self._main = self.scheduler.start(self, function, args)
+
+    def start_soon(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        """Start another task, which ends with the process at the latest."""
+        if self._others is None:
+            self._others = {}
+        task = self.scheduler.start(self, function, args)
+        self._others[task] = None
+        if self._ending is not None or self._main is None:
+            self.scheduler.cancel(task)
+
+    @property
+    def tasks(self) -> list[object]:
+        """The tasks that have not ended, the main one first."""
+        return [*(() if self._main is None else (self._main,)), *(self._others or ())]
+
+    def task_ended(self, task: object, value: Any, error: BaseException | None, cancelled: bool) -> None:
+        """A task of this process has ended: with a value, with an error, or by its cancellation."""
+        if task is self._main:
+            self._main = None
+            if not cancelled:
+                if error is None:
+                    self._outcome = _NORMAL if value is None else ("normal", Result(value))
+                elif not _is_upgrade(error):
+                    self._outcome = "error", Result(error=Error.of(error))
+            for other in self._others or ():
+                self.scheduler.cancel(other)
+        else:
+            assert self._others is not None
+            del self._others[task]
+            if error is not None and not _is_upgrade(error):
+                self._end_by_error(Error.of(error))
+        if self._main is None and not self._others:
+            self._finish()
+
+    def _end_by_error(self, error: Error) -> None:
+        """A task beside the main one has failed. What it raises while it unwinds is not the reason of the end."""
+        if self._failed or (self._ending is not None and self._ending.forced):
+            self.kernel.unheard(self, error)
+        else:
+            self.end("error", error)
+
+    @property
+    def _failed(self) -> bool:
+        return self._outcome is not None and self._outcome[0] == "error"
+
+    # The end
+
+    def end(self, reason: Reason, error: Error, forced: bool = True) -> None:
+        """Cancel all tasks; the process has then ended for `reason`.
+
+        Of several endings the first counts, but a forced one counts more than one that only asks.
+        """
+        if self._ending is None or (forced and not self._ending.forced):
+            self._ending = _Ending(reason, Result(error=error), forced)
+        self.turns = 0
+        for task in self.tasks:
+            self.scheduler.cancel(task)
+
+    @property
+    def ending(self) -> bool:
+        """Whether it is being ended from outside its function."""
+        return self._ending is not None
+
+    def upgrade(self, entry: Entry, args: tuple[Any, ...]) -> Upgrade:
+        """Become other code once all tasks have unwound; the caller raises what this returns.
+
+        The latest upgrade counts, and none once the main task has ended: others may ask for one as they unwind.
+        """
+        if self._main is not None:
+            self._successor = (entry, args)
+            self.scheduler.cancel(self._main)
+        return Upgrade()
+
+    def _finish(self) -> None:
+        outcome, ending = self._outcome, self._ending
+        if self._successor is not None and ending is None and not self._failed:
+            (self.entry, args), self._successor, self._outcome = self._successor, None, None
+            self.kernel.succeed(self, args)
+            return
+        if ending is not None and (ending.forced or outcome is None):
+            error = None if outcome is None else outcome[1].error
+            if error is not None and error is not ending.result.error:
+                self.kernel.unheard(self, error)
+            outcome = (ending.reason, ending.result)
+        reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
+        if self.owned:
+            for thing in list(self.owned):
+                thing.cancel()
+        self.kernel.bury(self, reason, result)
+
+
+_DEFAULTS = Options()
+_NORMAL: tuple[Reason, Result] = ("normal", Result())
+
+
+def _is_upgrade(error: BaseException | None) -> bool:
+    """Whether nothing but an upgrade ended the task; trio's nurseries wrap it in groups."""
+    return error is not None and all(isinstance(leaf, Upgrade) for leaf in leaves(error))
+
+
+def running_process() -> Process:
+    """The process that makes the call.
+
+    Raises:
+        Error: kind CONFLICT, when the code runs outside any process, or in a task that has outlived its process.
+    """
+    process = caller.get()
+    if not isinstance(process, Process):
+        raise Error(
+            "this call needs a running process: spawn one, or use the same verb of a node, such as node.send(...)",
+            kind=CONFLICT,
+        )
+    if not process.alive:
+        raise Error(
+            f"process {process.pid} has ended, and a task that it started elsewhere goes on: use start_soon",
+            kind=CONFLICT,
+        )
+    return process
+
+
+async def take_turn() -> Process:
+    """The process that makes the call, after letting others run if its budget is spent; raises if it is being ended.
+
+    Raises:
+        Error: as `running_process`.
+    """
+    process: Any = caller.get()
+    process.turns -= 1
+    return await next_turn() if process.turns < 0 else process
+
+
+async def next_turn() -> Process:
+    """`take_turn` with a spent budget: that of a process which has ended, and of code outside any, always is."""
+    process = running_process()
+    await process.pause()
+    return process

@@ -1,0 +1,105 @@
+"""Events: what reaches a process about other processes, through `events()`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import attrs
+
+from actors._values.errors import Error
+from actors._values.pid import PID
+
+EXIT: Final = "EXIT"
+LINK_DOWN: Final = "LINK_DOWN"
+CANCEL: Final = "CANCEL"
+
+Reason = Literal[
+    "normal",
+    "error",
+    "terminated",
+    "cancelled",
+    "link_down",
+    "shutdown",
+    "timed_out",
+    "noproc",
+    "noconnection",
+]
+"""Why a process ended. `normal` and `shutdown` are clean for a supervisor; only `normal` is for a link."""
+
+
+@attrs.frozen
+class Result:
+    """What a process ended with: the value of its function, or the error that ended it."""
+
+    value: Any = None
+    error: Error | None = None
+
+    def unwrap(self) -> Any:
+        """The value; raises the error if there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class _Draft:
+    """A ref while it is filled, see `_message.Draft`."""
+
+    __slots__ = ("owner", "number")
+
+
+@attrs.frozen(hash=False, weakref_slot=False)
+class MonitorRef(_Draft):
+    """Which monitor an `Exit` answers. Opaque: compare it, keep it, give it to `unmonitor`."""
+
+    owner: PID
+    number: int
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+def make_ref(owner: PID, number: int) -> MonitorRef:
+    """A `MonitorRef`, faster than by its own constructor."""
+    ref: Any = _Draft()
+    ref.owner = owner
+    ref.number = number
+    ref.__class__ = MonitorRef
+    return ref  # type: ignore[no-any-return]
+
+
+@attrs.frozen
+class Exit:
+    """A process that was monitored has ended (OTP's DOWN)."""
+
+    pid: PID
+    ref: MonitorRef | None
+    reason: Reason
+    result: Result
+
+    kind = EXIT
+
+
+@attrs.frozen
+class LinkDown:
+    """A process that was linked has ended other than normally, and this one traps links (OTP's trapped EXIT)."""
+
+    pid: PID
+    reason: Reason
+    result: Result
+
+    kind = LINK_DOWN
+
+
+@attrs.frozen
+class Cancel:
+    """Somebody asks this process to stop. `pid` asks (None from outside), `deadline` is when it will be terminated."""
+
+    pid: PID | None
+    reason: str
+    deadline: datetime | None
+
+    kind = CANCEL
+
+
+Event = Exit | LinkDown | Cancel

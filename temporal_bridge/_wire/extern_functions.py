@@ -1,0 +1,35 @@
+"""Functions that a worker lends its workflows: what these may ask of the world outside their sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from temporalio import workflow
+from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
+
+
+class Lend(Interceptor):
+    """Lends the workflows of a worker a function, which is called in the thread of a workflow."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self._name = name
+        self._function = function
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """As the SDK asks."""
+        functions = cast("dict[str, Any]", input.unsafe_extern_functions)  # pyright: ignore[reportUnknownMemberType]
+        functions[self._name] = self._function
+        return None
+
+
+def lent(name: str) -> Callable[..., Any] | None:
+    """In a workflow: a function that its worker lends. A replay has none."""
+    functions = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
+    return functions.get(name)
+
+
+END: Final = "everproc_end"
+"""The function that a workflow asks to be ended by: its id, its run, and why."""

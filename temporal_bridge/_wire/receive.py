@@ -1,0 +1,46 @@
+"""What comes in, on either side: messages into mailboxes, system signals into the kernel."""
+
+from __future__ import annotations
+
+from actors import CANCELED, PID, Error, Kernel, Process, Result
+from temporal_bridge._wire import items as wire
+from temporal_bridge._wire.items import Item
+
+
+def receive(kernel: Kernel, target: PID, item: Item) -> bool:
+    """Act on one item for a process of `kernel`; False when there is no such process, or it takes no more.
+
+    An item that makes no sense, as a stranger may send it, is a dead letter.
+    """
+    if item.topic == wire.REPLY:
+        return kernel.receive_reply(*item.values)
+    if item.topic == wire.REFUSED:
+        kernel.fail_call(*item.values)
+        return True
+    if item.topic == wire.LINK:
+        kernel.receive_link(target, PID.parse(item.values[0]))
+        return True
+    process = kernel.find(target)
+    if not isinstance(process, Process):
+        return False
+    if not item.topic.startswith("@"):
+        tap = process.mailbox.tap
+        if tap is not None:
+            tap.arriving(item.cause or {})
+        return process.kernel.deliver(process, wire.item_message(item))
+    if item.topic == wire.UNLINK:
+        kernel.receive_unlink(target, PID.parse(item.values[0]))
+    elif item.topic == wire.LINK_DOWN:
+        by, reason, error = item.values
+        kernel.signal_link_down(target, PID.parse(by), reason, Result(error=error))
+    elif item.topic == wire.TERMINATE:
+        (reason,) = item.values
+        text = f"terminated: {reason}" if reason else "terminated"
+        process.end("terminated", Error(text, kind=CANCELED, details={"reason": reason}))
+    elif item.topic == wire.CANCEL:
+        by, reason, deadline = item.values
+        kernel.cancel_here(process, None if by is None else PID.parse(by), reason, deadline)
+    else:
+        kernel.dead_letters.add(target, wire.item_message(item))
+        return False
+    return True

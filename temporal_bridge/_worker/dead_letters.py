@@ -1,0 +1,27 @@
+"""Dead letters of durable processes: the node of the worker that runs a process is told of them."""
+
+from __future__ import annotations
+
+from actors import PID, Kernel
+from temporal_bridge._asyncio.portal import Portal
+from temporal_bridge._wire import items as wire
+from temporal_bridge._wire.converter import unpack
+from temporal_bridge._wire.extern_functions import Lend
+from temporal_bridge._wire.items import Item
+from temporal_bridge._workflow.dead_letters import TELL
+
+
+class LendDeadLetters(Lend):
+    """Lends the workflows of a worker the function that tells its node of a dead letter."""
+
+    def __init__(self, kernel: Kernel, portal: Portal) -> None:
+        super().__init__(TELL, self._add_soon)
+        self._kernel = kernel
+        self._portal = portal
+
+    def _add_soon(self, pid: str, data: bytes) -> None:
+        """Called in the thread of a workflow."""
+        self._portal.in_trio_soon(self._add, pid, data)
+
+    def _add(self, pid: str, data: bytes) -> None:
+        self._kernel.dead_letters.add(PID.parse(pid), wire.item_message(Item(*unpack(data))))

@@ -1,0 +1,68 @@
+"""The code of a durable process: the entry that its workflow type names, and the function to run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from actors import (
+    INVALID,
+    Entry,
+    Error,
+    process_entry,
+    process_function,
+)
+
+
+def entry_of(workflow_type: str) -> Entry:
+    """The entry of a workflow type. One that is not declared here fails the workflow, and says how to declare it.
+
+    Not from here: what is raised while the instance is made leaves a coroutine of the SDK's behind that never ran.
+    """
+    try:
+        return process_entry(workflow_type)
+    except Error as error:
+        missing = error
+
+    async def fail(*_: Any) -> None:
+        raise missing
+
+    return Entry(workflow_type, "process", fail)
+
+
+def function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
+    """The function, from the sandbox's own copy of its module if there is a sandbox."""
+    if not importable(entry):
+        return entry.function
+    module, _, name = entry.source.partition(":")
+    try:
+        function: Any = importlib.import_module(module)
+        for part in name.split("."):
+            function = getattr(function, part)
+    except Exception as error:  # whatever a module raises; left alone, Temporal would try for ever
+        raise Error(
+            f"entry={entry.id!r} cannot be run: Temporal's sandbox cannot import module {module}"
+            f" ({type(error).__name__}: {error}): keep processes in modules that do nothing at import,"
+            " and import none that does, or use Worker(sandbox=False)",
+            kind=INVALID,
+            details={"entry": entry.id, "module": module},
+        ) from error
+    return process_function(function)
+
+
+def check_importable(entry: Entry) -> None:
+    """Refuse a process function that the sandbox could not import again."""
+    if not importable(entry):
+        raise Error(
+            f"entry={entry.id!r} is defined at {entry.source}, which Temporal's sandbox cannot import again:"
+            " move it to the top level of a module, or use Worker(sandbox=False)",
+            kind="INVALID",
+            details={"entry": entry.id, "source": entry.source},
+        )
+
+
+def importable(entry: Entry) -> bool:
+    """Whether the function can be found by its module and name."""
+    module, _, name = entry.source.partition(":")
+    return module != "__main__" and "<" not in name

@@ -1,0 +1,69 @@
+"""The end of a durable process, as Temporal is told of it: a value, a cancellation, or a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from temporalio import workflow
+
+from actors import Entry, Error, Exit, Process, Reason
+from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.failures import to_failure, to_memo
+from temporal_bridge._workflow.determinism import explained
+
+_STOPPED: Final = "everproc-stopped-by-its-supervisor"
+"""The change since which such a process closes as cancelled. Executions before it closed as failed."""
+
+log = logging.getLogger("everproc.bridge")
+
+
+def completion(process: Process, entry: Entry, event: Exit, asked_to_stop: bool) -> Any:
+    """The result of the workflow; raises what its end is in Temporal's words.
+
+    Args:
+        process: the one that has ended.
+        entry: whose code it ended in.
+        event: how.
+        asked_to_stop: whether somebody has asked Temporal to cancel it.
+    """
+    reason, error = event.reason, event.result.error
+    if reason == "cancelled" and asked_to_stop:
+        raise asyncio.CancelledError
+    if error is None:
+        try:
+            payload_size(workflow.payload_converter(), [event.result.value], f"the result of {entry.id}")
+        except Error as unserialisable:
+            reason, error = "error", unserialisable
+    if error is None:
+        return event.result.value
+    if not workflow.unsafe.is_replaying():
+        _report(process, entry, reason, error)
+    if reason == "shutdown" and asked_to_stop and _closes_as_cancelled():
+        workflow.upsert_memo(to_memo(error, reason))
+        raise asyncio.CancelledError
+    if reason == "error" and entry.on_crash == "suspend" and error.__cause__ is not None:
+        raise error.__cause__  # fails the task, which is tried again until mended code is deployed
+    raise to_failure(explained(error), reason)
+
+
+def _closes_as_cancelled() -> bool:
+    """Whether a process that its supervisor has stopped is none that failed, to Temporal.
+
+    A parent that is durable itself would see no more of it than that it was cancelled.
+    """
+    return workflow.info().parent is None and workflow.patched(_STOPPED)
+
+
+def _report(process: Process, entry: Entry, reason: Reason, error: Error) -> None:
+    log.log(
+        logging.WARNING if reason == "error" else logging.INFO,
+        "durable process %s (%s), spawned by %s, ended with reason=%s: %s",
+        process.pid,
+        entry.id,
+        process.parent or "code outside any process",
+        reason,
+        error,
+        exc_info=error.__cause__,
+    )

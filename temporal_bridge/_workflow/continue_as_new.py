@@ -1,0 +1,100 @@
+"""Upgrades of a durable process: what one run hands to the next, so that nobody notices that there is a new history.
+
+What the old code held in its own hands ends with it: tasks, channels, the timers of `after` and `every`, the calls of
+others that it had under way. What is the process's own goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any
+
+from temporalio import workflow
+
+from actors import Entry, Kernel, Message, Options, Process, exit_sink
+from temporal_bridge._wire import items as wire
+from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.items import Item
+from temporal_bridge._workflow.outbound.commands import MOST_BYTES
+from temporal_bridge._workflow.outbound.watches import WorkflowWatches
+
+
+def carry(kernel: Kernel, process: Process, watches: WorkflowWatches) -> dict[str, Any]:
+    """What a process has, to be written. It keeps it: the run that follows may be refused."""
+    mailbox = process.mailbox
+    listeners = mailbox.listeners or {}
+    unread: list[Message] = []
+    for channel in (mailbox.inbox, *listeners.values()):
+        held: list[Message] = channel.remove(lambda _: True)
+        channel.refill(held)
+        unread += held
+    unread.sort(key=attrgetter("arrival"))
+    events = [] if process.events is None else process.events.remove(lambda _: True)
+    for event in events:
+        process.put_event(event)
+    return {
+        "messages": [list(wire.message_item(message)) for message in unread],
+        "listeners": {topic: channel.messages for topic, channel in listeners.items() if not channel.closed},
+        "names": sorted(process.names or ()),
+        "groups": kernel.groups.joined(process.pid),
+        "clustered": kernel.cluster is not None and kernel.cluster.holds(process.pid),
+        "events": events,
+        "events_opened": process.events_opened,
+        "trap_links": process.options.trap_links,
+        "links": list(process.links or ()),
+        "monitors": dict(process.monitors or {}),
+        "watches": watches.numbers,
+        "numbers": kernel.next_number(),
+    }
+
+
+def take_up(kernel: Kernel, process: Process, watches: WorkflowWatches, carried: Mapping[str, Any]) -> None:
+    """Give a new process what `carry` has written."""
+    process.options = Options(trap_links=carried["trap_links"])
+    process.events_opened = carried["events_opened"]
+    for topic, messages in carried["listeners"].items():
+        process.mailbox.listen(topic, messages)
+    for name in carried["names"]:
+        kernel.names.register(name, process)
+    for group, count in carried.get("groups", {}).items():
+        for _ in range(count):
+            kernel.groups.join(group, process.pid)
+    if kernel.cluster is not None and carried.get("clustered"):
+        kernel.cluster.hold(process.pid)
+    for item in carried["messages"]:
+        process.mailbox.deliver(wire.item_message(Item(*item)))
+    kernel.skip_numbers(carried["numbers"])
+    for event in carried["events"]:
+        process.put_event(event)
+    process.monitors = dict(carried["monitors"])
+    numbers: Mapping[Any, int] = carried.get("watches", {})
+    for ref, pid in process.monitors.items():
+        watches.resume_watch(pid, ref, exit_sink(process), numbers.get(pid))
+    process.links = dict.fromkeys(carried["links"])
+    for pid in process.links:
+        watches.resume_link(pid, process.pid)
+
+
+def begin_run(
+    process: Process,
+    watches: WorkflowWatches,
+    entry: Entry,
+    args: tuple[Any, ...],
+    carried: Mapping[str, Any],
+) -> None:
+    """Go on as a new run with all that the process has. Returns only if that is more than a run can be given."""
+    facts = {
+        "parent": None if process.parent is None else str(process.parent),
+        "context": dict(process.context),
+        "bound": wire.bound_row(process.mailbox.bound),
+        "carried": carried,
+    }
+    header = wire.to_header(facts)
+    size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")
+    if size + sum(payload.ByteSize() for payload in header.values()) > MOST_BYTES:
+        return
+    wire.outgoing.set(header)
+    watches.suspended = True
+    # Search attributes go on by themselves; the memo would be that of the first start.
+    workflow.continue_as_new(args=list(args), workflow=entry.name or entry.id, memo=workflow.memo() or None)

@@ -1,0 +1,388 @@
+"""The one workflow class: any process function, as a durable process, with the kernel of `actors` around it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from actors import (
+    CANCELED,
+    NOT_FOUND,
+    PID,
+    UNAVAILABLE,
+    Bound,
+    Cluster,
+    Description,
+    Error,
+    Exit,
+    MonitorRef,
+    Process,
+    SpawnFunction,
+    SpawnRequest,
+    check_topic,
+    mailbox_full,
+)
+from temporal_bridge._wire import items as wire
+from temporal_bridge._wire.cancel_request import CancelRequest, read_cancel
+from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.extern_functions import END, lent
+from temporal_bridge._wire.failures import to_failure
+from temporal_bridge._wire.items import DURABLE, Item, Seen, Unanswered
+from temporal_bridge._wire.receive import receive
+from temporal_bridge._wire.task_queues import id_of, known
+from temporal_bridge._workflow.cancels import WorkflowCancels
+from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
+from temporal_bridge._workflow.code import entry_of, function_of
+from temporal_bridge._workflow.completion import completion
+from temporal_bridge._workflow.continue_as_new import begin_run, carry, take_up
+from temporal_bridge._workflow.dead_letters import DurableDeadLetters, tell
+from temporal_bridge._workflow.kernel import WorkflowKernel
+from temporal_bridge._workflow.lint import check_source
+from temporal_bridge._workflow.open_updates import OpenCalls
+from temporal_bridge._workflow.outbound.attribute_checks import AttributeChecks
+from temporal_bridge._workflow.outbound.host import WorkflowHost
+from temporal_bridge._workflow.scheduler import WorkflowScheduler
+from temporal_bridge._workflow.tracing import workflow_tracing
+
+log = logging.getLogger("everproc.bridge")
+
+MANY_SIGNALS: Final = 5000
+"""After how many signals a process should upgrade: the server takes 10,000 for one run, and refuses the next."""
+
+MOST_SENDERS: Final = 4096
+"""Of how many senders, those heard last, an upgraded process still knows a repeated message."""
+
+
+@workflow.defn(dynamic=True)
+class DurableProcess:
+    """A process of any entry; the workflow type says which.
+
+    Only failures of Temporal's own fail the workflow: the end of the body is turned into one. Any other exception, such
+    as nondeterminism or a defect of this module, fails the task, which is tried again when the code is mended.
+    """
+
+    def __init__(self) -> None:
+        info = workflow.info()
+        header = wire.from_header(info.headers)
+        self._pid = PID(info.namespace, DURABLE, info.workflow_id)
+        self._scheduler = WorkflowScheduler()
+        self._kernel = WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
+        carried: Mapping[str, Any] = header.get("carried", {})
+        self._seen = Seen(carried.get("seen"))
+        self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
+        self._kernel.routes[DURABLE] = self._host
+        self._kernel.elsewhere = self._host
+        self._kernel.functions = self._host.functions
+        self._kernel.cluster = Cluster(
+            self._kernel,
+            partial(self._kernel.transmit, registry_of(info.namespace)),
+            lambda: self._host.children.spawn(REGISTRY, start_registry()),
+            info.first_execution_run_id,
+        )
+        self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
+        self._kernel.monitors_children = True
+        self._kernel.dead_letters = DurableDeadLetters()
+        self._kernel.on_succeed = self._wake
+        tracing = workflow_tracing()
+        if tracing is not None:
+            self._kernel.trace(tracing)
+        self._entry = entry_of(info.workflow_type)
+        self._process = Process(
+            self._pid,
+            self._kernel,
+            self._scheduler,
+            self._entry,
+            PID.parse(header["parent"]) if "parent" in header else None,
+            header.get("context", {}),
+            Bound(*header["bound"]) if "bound" in header else None,
+        )
+        if tracing is not None:
+            self._process.mailbox.add_tap(tracing.tap(self._process))
+        self._process.watchers = {MonitorRef(self._pid, 0): self._exited}
+        self._kernel.table[self._pid.id] = self._process
+        self._cancels = WorkflowCancels(carried.get("cancels"))
+        self.attributes = AttributeChecks()
+        """What sets search attributes has them checked here."""
+        self._signals = 0
+        self._view: Callable[[], Any] | None = None
+        self._kernel.long_life = self
+        self._calls = self._kernel.open_calls = OpenCalls(
+            carried.get("calls", ()), carried.get("replies", {}), self._wake
+        )
+        self._kernel.post_refusal = self._host.post_refusal
+        self._exit: Exit | None = None
+        self._awake: asyncio.Future[None] | None = None
+        self._deadline: float | None = None
+        self._defect: Error | None = None
+        self._late: list[Item] | None = None
+        """What comes while an upgraded process sends the last of its old code, before its new code begins."""
+        if carried:
+            take_up(self._kernel, self._process, self._host.watches, carried)
+            if carried["deadline"] is not None:
+                self._terminate_at(carried["deadline"])
+            for item in carried["late"]:
+                self._take(Item(*item))
+        # A retry, and the next run of a cron schedule, start as the first run did. That one is given the messages by a
+        # signal where an existing process was to get them too.
+        if not header.get("signalled") or info.attempt > 1 or info.continued_run_id is not None:
+            for item in header.get("messages", ()):
+                self._take(Item(*item))
+
+    @workflow.run
+    async def run(self, args: Sequence[RawValue]) -> Any:
+        """Run the process to its end, send what it has sent, and tell Temporal how it ended."""
+        try:
+            values = [workflow.payload_converter().from_payload(value.payload) for value in args]
+            function = function_of(self._entry)
+            check_source(self._entry)
+        except Error as error:
+            raise to_failure(error) from error
+        while True:
+            self._begin(function, values)
+            await self._until(lambda: self._exit is not None or self._kernel.successor is not None)
+            successor, self._kernel.successor = self._kernel.successor, None
+            if successor is not None:
+                self._late = []
+            await self._until(lambda: self._host.commands.idle)
+            if successor is None:
+                assert self._exit is not None
+                await self._return_calls(Unanswered.GONE)
+                return completion(self._process, self._entry, self._exit, self._cancels.requested)
+            if not self._host.children.has_dependents:
+                await self._return_calls(Unanswered.LATER)
+                begin_run(self._process, self._host.watches, successor.entry, successor.args, self._carried())
+            # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
+            # new run can be given.
+            self._entry = successor.entry
+            self._disown_timers()
+            late, self._late = self._late or [], None
+            for item in late:
+                self._take(item)
+            function, values = function_of(successor.entry), list(successor.args)
+
+    async def _return_calls(self, how: Unanswered) -> None:
+        self._calls.end(how)
+        await self._until(lambda: self._calls.settled)
+
+    def _begin(self, function: Callable[..., Awaitable[Any]], values: list[Any]) -> None:
+        process = self._process
+        process.begin(function, tuple(values))
+        if process.ending:  # by what came before its first task: a link, a cancel
+            for task in process.tasks:
+                self._scheduler.cancel(task)
+
+    def _carried(self) -> dict[str, Any]:
+        """All that the process has, for its next run."""
+        return {
+            **carry(self._kernel, self._process, self._host.watches),
+            "late": [list(item) for item in self._late or ()],
+            "seen": self._seen.snapshot(MOST_SENDERS),
+            "deadline": self._deadline,
+            "cancels": self._cancels.carried(),
+            "calls": self._calls.past,
+            "replies": self._calls.replies(),
+        }
+
+    def _disown_timers(self) -> None:
+        """The timers of the old code end with it, as they would in a new run; but not the deadline of a cancel."""
+        for thing in list(self._process.owned or ()):
+            thing.cancel()
+        due, self._deadline = self._deadline, None
+        if due is not None:
+            self._terminate_at(due)
+
+    def should_upgrade(self) -> bool:
+        """Whether it is time for a new history, and one could begin."""
+        long = workflow.info().is_continue_as_new_suggested() or self._signals >= MANY_SIGNALS
+        return long and not self._host.children.has_dependents
+
+    @workflow.query(name=wire.DESCRIBE)
+    def describe(self) -> Description | None:
+        """What can be seen of the process; None when it has ended."""
+        return next(self._kernel.processes(), None)
+
+    # What the process is offered as `LongLife`, besides `should_upgrade`.
+
+    def check_carried(self, what: str, value: Any) -> None:
+        """As `LongLife.check_carried`."""
+        try:
+            payload_size(workflow.payload_converter(), [value], what)
+        except Error as error:
+            raise Error.wrap(error, f"{what} cannot be carried over an upgrade") from error
+
+    def show_state(self, view: Callable[[], Any]) -> None:
+        """As `LongLife.show_state`."""
+        self._view = view
+
+    @workflow.query(name=wire.STATE)
+    def state(self) -> Any:
+        """What the process shows of its state."""
+        if self._view is None:
+            raise to_failure(Error(f"{self._pid} shows no state: it is no server", kind=NOT_FOUND))
+        return self._view()
+
+    @workflow.signal(dynamic=True)
+    def receive(self, name: str, args: Sequence[RawValue]) -> None:
+        """Take in a signal: a message, several, or the system's own. A bad one is logged and loses nothing else."""
+        facts = wire.incoming.get() or {}
+        self._signals += 1
+        try:
+            values = [workflow.payload_converter().from_payload(value.payload) for value in args]
+            items, mark = wire.items_of(name, values, facts)
+        except (Error, TypeError, ValueError, KeyError, IndexError) as error:
+            self._warn(name, error)
+            return
+        if not self._seen.is_new(mark):
+            return
+        for item in items:
+            self._take(item)
+
+    @workflow.update(dynamic=True, unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
+    async def call(self, name: str, args: Sequence[RawValue]) -> Any:
+        """Take in a call as a message, and return its reply."""
+        item = self._called(name, args)
+        message = wire.item_message(item)
+        assert message.reply_to is not None
+        answer = await self._calls.wait(message.reply_to, lambda: self._take(item))
+        if "call" not in (wire.incoming.get() or {}):  # a stranger's, who knows nothing of our errors
+            if answer is Unanswered.GONE:
+                answer = Error(f"{self._pid} ended before it replied", kind=UNAVAILABLE)
+            if isinstance(answer, Error):
+                raise to_failure(answer)
+        return answer
+
+    @call.validator
+    def check_call(self, name: str, args: Sequence[RawValue]) -> None:
+        """Refuse a call that makes no sense before it becomes part of the history."""
+        try:
+            check_topic(name)
+            message = wire.item_message(self._called(name, args))
+            if self._entry.accepts is not None:
+                self._entry.accepts(message)
+            if self._process.mailbox.rejects(name):
+                tell(self._pid, message)
+                raise mailbox_full(self._pid, name)
+        except (Error, TypeError, ValueError, IndexError) as error:
+            raise to_failure(Error.of(error)) from error
+
+    def _called(self, name: str, args: Sequence[RawValue]) -> Item:
+        """The call that an update is, from one of us or from another Temporal client."""
+        facts = wire.incoming.get() or {}
+        values = [workflow.payload_converter().from_payload(value.payload) for value in args]
+        update = workflow.current_update_info()
+        assert update is not None
+        stranger = self._calls.stranger(self._pid.node, update.id)
+        call = facts.get("call") or [str(stranger.pid), stranger.call]
+        return Item(name, values, facts.get("from"), call, cause=facts.get("cause"))
+
+    def _take(self, item: Item) -> bool:
+        """Act on what came; False when it was dropped."""
+        try:
+            if item.topic == wire.DEADLINE:
+                deadline, *announced = item.values
+                if deadline is not None:
+                    self._terminate_at(self._scheduler.time() + float(deadline))
+                if announced:
+                    by, reason, id = announced
+                    self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
+            elif self._late is not None:
+                self._late.append(item)
+            elif item.topic == wire.HANG_UP:
+                (key,) = item.values
+                self._calls.hang_up(str(key))
+            elif item.topic == wire.EXIT:
+                pid, number, reason, result = item.values
+                self._host.calls.receive_exit(number, reason, result)
+                self._host.watches.receive_exit(pid, reason, result)
+            else:
+                if item.topic == wire.REPLY:
+                    self._host.calls.replied(item.values[0])
+                refused = wire.refused_call(item)
+                if refused is not None and not self._calls.take_over(refused, self._host.post_reply):
+                    return False
+                return receive(self._kernel, self._pid, item)
+        except (Error, TypeError, ValueError, KeyError, IndexError) as error:
+            self._warn(item.topic, error)
+            return False
+        return True
+
+    def _tell(self, requests: list[CancelRequest]) -> None:
+        for request in requests:
+            self._take(wire.cancel_item(request))
+
+    def _warn(self, name: str, error: Exception) -> None:
+        if not workflow.unsafe.is_replaying():
+            log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
+
+    def refuse_version(self, error: Error) -> None:
+        """The code does not support the version that the process goes by, which ends it, or suspends it if declared so.
+
+        While it replays, both begin with a workflow task that fails: it would be tried again until code is deployed
+        that can go on.
+        """
+        suspend = self._entry.on_crash == "suspend"
+        if not suspend and not workflow.unsafe.is_replaying():
+            return
+        self._defect = error
+        self._wake()
+        end = lent(END)
+        if not suspend and end is not None:
+            end(self._pid.id, workflow.info().run_id, error)
+
+    # The end
+
+    def _exited(self, event: Exit) -> None:
+        self._exit = event
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._awake is not None and not self._awake.done():
+            self._awake.set_result(None)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait; a cancel request from outside is passed on to the process, and the wait goes on.
+
+        The server records one cancel request for a run. Any other cancellation of this task is the instance's eviction.
+        """
+        while self._defect is not None or not done():
+            if self._defect is not None:
+                raise self._defect
+            self._awake = self._scheduler.loop.create_future()
+            try:
+                await self._awake
+            except asyncio.CancelledError:
+                reason = workflow.cancellation_reason()
+                if reason is None or self._cancels.requested:
+                    self._scheduler.evict()
+                    raise
+                task = asyncio.current_task()
+                assert task is not None
+                task.uncancel()
+                self._tell(self._cancels.request(read_cancel(reason)))
+
+    def _terminate_at(self, due: float) -> None:
+        """Terminate the process at a time unless it has stopped; of several times the first counts."""
+        if self._deadline is not None and self._deadline <= due:
+            return
+        self._deadline = due
+        error = Error("terminated: it did not stop within the deadline of a cancel", kind=CANCELED)
+        late = max(0.0, due - self._scheduler.time())
+        self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
+
+
+def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
+    """What `on=` each worker means: a child on its task queue."""
+
+    def on(task_queue: str) -> SpawnFunction:
+        async def spawn(request: SpawnRequest) -> PID:
+            return await host.children.spawn(task_queue, request)
+
+        return spawn
+
+    return {worker.id: on(worker.task_queue) for worker in known.values()}
