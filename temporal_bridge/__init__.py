@@ -1,6 +1,6 @@
 """Durable processes: the processes of `actors` as Temporal workflows, and functions as activities.
 
-This package may import `actors` (public names only), `temporalio` and `asyncio`, and nothing of `supervision`. Its rooms,
+This package may import `actors` (public names only), `temporalio` and `asyncio`, and nothing of `supervision`. Rooms,
 top to bottom: `_bridge.py`; `_worker` and `devserver`; `_nodes`; `_client`; `_workflow`; `_asyncio` and `_wire`. Start
 reading at `_bridge.py`; `_client/temporal_host.py` is how a local process reaches durable ones,
 `_workflow/durable_process.py` is a durable process from the inside, `_workflow/outbound/host.py` how it reaches others.
