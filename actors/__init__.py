@@ -80,7 +80,7 @@ from actors._values.events import (
 )
 from actors._values.messages import Message, ReplyTo, check_topic, payload_of
 from actors._values.pid import PID, Dest
-from actors._values.portable import portable, portable_class, portable_name
+from actors._values.portable import portable_class, portable_name, register, register_sandbox
 from actors._verbs.api import (
     after,
     call,
@@ -120,7 +120,7 @@ from actors._verbs.spawner import Spawner
 from actors._verbs.ticker import Ticker
 
 if TYPE_CHECKING:
-    from actors import funcs, telemetry
+    from actors import funcs, telemetry, wire
     from actors._cluster.registry import Registry
     from actors._kernel.functions import (
         Attempt,
@@ -196,6 +196,7 @@ __all__: list[str] = [
     "names",
     "now",
     "random_bytes",
+    "register",
     "reply",
     "run",
     "select",
@@ -267,13 +268,14 @@ __all__ += [
     "not_one_of",
     "option_seconds",
     "payload_of",
-    "portable",
     "portable_class",
     "portable_name",
     "process_entry",
     "process_function",
+    "register_sandbox",
     "running_process",
     "seconds",
+    "wire",
 ]
 
 # Where to find what is loaded only when somebody asks for it: many programs never do.
@@ -284,6 +286,7 @@ _LATER = {
     "Registry": "_cluster.registry",
     "funcs": "funcs",
     "telemetry": "telemetry",
+    "wire": "wire",
 }
 
 

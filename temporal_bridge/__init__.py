@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from temporal_bridge import workflow
     from temporal_bridge._bridge import TemporalBridge
     from temporal_bridge._client.temporal_client import TLS, TemporalClient
-    from temporal_bridge._wire.converter import register
     from temporal_bridge._worker.health import Health
     from temporal_bridge._worker.worker import Worker
     from temporal_bridge.devserver.server import EmbeddedServer
@@ -24,7 +23,6 @@ __all__ = [
     "TemporalBridge",
     "TemporalClient",
     "Worker",
-    "register",
     "workflow",
 ]
 
@@ -35,7 +33,6 @@ _HOMES: Final = {
     "TemporalBridge": "_bridge",
     "TemporalClient": "_client.temporal_client",
     "Worker": "_worker.worker",
-    "register": "_wire.converter",
     "workflow": "workflow",
 }
 """The module of each public name; `workflow` is one itself."""

@@ -29,7 +29,7 @@ from temporal_bridge._client.temporal_client import TemporalClient
 from temporal_bridge._client.temporal_host import TemporalHost
 from temporal_bridge._nodes.nodes_host import NodesHost
 from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
-from temporal_bridge._wire.items import DURABLE
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import add_known, known, node_queue, pulse_queue, watch_queue
 from temporal_bridge._worker.dead_letters import LendDeadLetters
 from temporal_bridge._worker.function_activity import FunctionActivity

@@ -15,8 +15,7 @@ from temporalio import workflow as temporal
 from temporalio.common import SearchAttributePair
 
 import actors
-from actors import CONFLICT, INVALID, Error, Target, invalid
-from temporal_bridge._wire.converter import register
+from actors import CONFLICT, INVALID, Error, Target, invalid, register
 from temporal_bridge._wire.start_options import search_attribute
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 import actors
-from actors import Message, Namespace
+from actors import Message, Namespace, register
 from supervision import (
     Called,
     Ignore,
@@ -25,7 +25,6 @@ from supervision import (
     handle_cast,
     handle_info,
 )
-from temporal_bridge import register
 
 servers = Namespace("servers")
 WORKER = "servers:worker"

@@ -7,13 +7,12 @@ from collections.abc import AsyncGenerator
 import pytest
 
 import actors
-from actors import PID, Message, Node
+from actors import PID, Message, Node, wire
+from actors.wire import Item
 from temporal_bridge import TemporalBridge, TemporalClient
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.temporal_host import TemporalHost
 from temporal_bridge._nodes.nodes_host import NodesHost
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.items import Item
 from temporal_bridge._worker.system_activities import Activities
 
 

@@ -104,7 +104,7 @@ NOT_CHECKED = {
     "actors.process_function(target)", "actors.process_function(name)",
     "actors.not_one_of(mark)", "actors.not_one_of(name)", "actors.not_one_of(value)", "actors.not_one_of(known)",
     # Between hosts, which agree on what they say there.
-    "actors.portable(cls)", "actors.portable_name(cls)", "actors.portable_class(name)",
+    "actors.register_sandbox(in_sandbox)", "actors.portable_name(cls)", "actors.portable_class(name)",
 }  # fmt: skip
 
 
@@ -191,6 +191,7 @@ case("actors.unlisten(channel)", lambda channel: actors.unlisten(channel), "topi
 for verb in ("monitor", "link", "unlink", "describe"):
     case(f"actors.{verb}(dest)", verb_of(OWNERS["actors"], verb), *NO_DEST)
 case("actors.unmonitor(ref_or_dest)", lambda ref: actors.unmonitor(ref), *NO_DEST)
+case("actors.register(cls)", lambda cls: actors.register(cls), int, None, "Point", Odd)
 case("actors.set_options(label)", lambda label: actors.set_options(label=label), 1, b"label")
 case("actors.set_options(trap_links)", lambda flag: actors.set_options(trap_links=flag), 1, 0, "yes")
 case("actors.start_soon(function)", lambda function: actors.start_soon(function), 1, None, "id", len, Odd)
@@ -415,7 +416,7 @@ MADE_BY_THE_RUNTIME = {
     "Cancel", "DeadLetter", "Exit", "GroupChange", "LinkDown", "Message", "MonitorRef", "Options", "Picked", "Result",
     "Attempt", "CallOptions", "Caller", "Description", "Entry", "FunctionCall", "FunctionHost", "FunctionInfo",
     "Future", "GreenTask", "Host", "Kernel", "Outside", "Parking", "Process", "Queue", "ReplyTo", "RetryPolicy",
-    "Scheduler", "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
+    "Scheduler", "TaskOwner", "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
     "ChannelClosed", "Ticker", "Behaviour", "Bound", "Cluster", "DeadLetters", "LongLife", "Registry",
 }  # fmt: skip
 FOR_HOSTS_ONLY = {

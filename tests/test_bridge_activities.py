@@ -25,7 +25,7 @@ from actors import (
 )
 from actors.funcs import FunctionInfo
 from temporal_bridge import Worker
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._worker.headers import _WorkflowOutbound
 from tests import outside_entries
 from tests.bridging import Outside, outside
@@ -197,9 +197,9 @@ async def test_a06_disabled_eager_execution_sends_the_call_through_the_task_queu
         )
 
     assert not call()
-    token = wire.eager.set(False)
+    token = signals.eager.set(False)
     assert call()
-    wire.eager.reset(token)
+    signals.eager.reset(token)
 
 
 async def test_a07_retry_policy_is_the_servers(temporal_address: str) -> None:

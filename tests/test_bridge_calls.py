@@ -15,12 +15,12 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 import actors
-from actors import INVALID, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Message, Node, ReplyTo
+from actors import INVALID, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Message, Node, ReplyTo, wire
+from actors.wire import Mark, Unanswered
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
 from temporal_bridge._client.signal_workflow import send_signal
 from temporal_bridge._client.update_workflow import send_update
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.items import Mark, Unanswered
+from temporal_bridge._wire import signals
 from temporal_bridge.devserver.server import DYNAMIC_CONFIG
 from tests.bridging import Outside, cached_or_evicted, outside
 from tests.call_entries import WORKER, adder, calls, hears, hoarder
@@ -149,7 +149,7 @@ async def test_call_that_was_refused_as_an_update_and_taken_nevertheless_is_deli
     item = wire.message_item(Message("ask", 1, reply_to=caller))
 
     async def by_message() -> None:
-        signal = wire.signal_of([wire.refused_item(item)], Mark("another", 1))
+        signal = signals.signal_of([wire.refused_item(item)], Mark("another", 1))
         await here.portal.call(send_signal, here.client, pid.id, signal, here.new_id())
 
     async def by_update() -> None:

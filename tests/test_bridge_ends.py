@@ -19,7 +19,7 @@ import actors
 from actors import CANCELED, INTERNAL, INVALID, NOT_FOUND, PID, Error, Exit, LinkDown
 from temporal_bridge._client import watches as _watch
 from temporal_bridge._client.temporal_host import TemporalHost
-from temporal_bridge._wire.items import DURABLE
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge.devserver.program import find_temporal
 from tests.bridging import Outside, Requests, next_event, next_exit, outside
 from tests.eventually import eventually

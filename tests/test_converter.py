@@ -16,18 +16,10 @@ import msgpack
 import pytest
 from temporalio.api.common.v1 import Payload
 
-from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result
+from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result, register
 from actors.funcs import FunctionInfo
-from temporal_bridge import register
-from temporal_bridge._wire.converter import (
-    LARGEST,
-    JSONConverter,
-    MsgpackConverter,
-    PlainJSON,
-    pack,
-    payload_size,
-    unpack,
-)
+from actors.wire import pack, unpack
+from temporal_bridge._wire.converter import LARGEST, JSONConverter, MsgpackConverter, PlainJSON, payload_size
 
 HERE = PID("web.k3x9", "trio", "17")
 REF = MonitorRef(HERE, 3)

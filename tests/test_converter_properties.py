@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
 
 from actors import KINDS, PID, Error
-from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter, pack, unpack
+from actors.wire import pack, unpack
+from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="@|{}"), min_size=1)

@@ -9,17 +9,17 @@ ALREADY_EXISTS CANCEL CANCELED CONFLICT EXIT INTERNAL INVALID KINDS LINK_DOWN NO
 RATE_LIMITED TIMEOUT UNAVAILABLE UNKNOWN Cancel Channel ChannelClosed DeadLetter Dest Duration Error Event
 Exit GroupChange Kind LinkDown Message MonitorRef Namespace Node Options Picked Reason Result Sending Spawner
 Target Ticker after call cancel context describe events every execute funcs get_options groups in_trio inbox
-incoming link listen monitor names now random_bytes reply run select self_pid send set_options shield sleep spawn
-spawn_linked spawn_linked_monitored spawn_monitored spawner start_soon telemetry terminate unlink unlisten unmonitor
-upgrade uuid4
+incoming link listen monitor names now random_bytes register reply run select self_pid send set_options shield sleep
+spawn spawn_linked spawn_linked_monitored spawn_monitored spawner start_soon telemetry terminate unlink unlisten
+unmonitor upgrade uuid4
 """
 
 FOR_HOSTS = """
 OUTSIDE Attempt Behaviour Bound CallOptions Caller Cluster DeadLetters Description Entry FunctionCall FunctionHost
 FunctionInfo Future GreenTask Host Kernel LongLife Outside Parking Process Queue Registry ReplyTo RetryPolicy
 Scheduler SpawnFunction SpawnRequest Statistics TaskOwner Timer Timers Trampoline Wait attempt caller check_topic
-current_context exit_sink function_entry gone invalid mailbox_full not_one_of option_seconds payload_of portable
-portable_class portable_name process_entry process_function running_process seconds
+current_context exit_sink function_entry gone invalid mailbox_full not_one_of option_seconds payload_of
+portable_class portable_name process_entry process_function register_sandbox running_process seconds wire
 """
 
 SUBMODULES = {

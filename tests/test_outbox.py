@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import UNAVAILABLE, Error
+from actors._wire import outbox as _outbox
+from actors.wire import Item, Mark, Outbox, Received, Seen
 from temporal_bridge._asyncio.trio_loop import TrioLoop
-from temporal_bridge._wire import outbox as _outbox
 from temporal_bridge._wire.converter import LARGEST
-from temporal_bridge._wire.items import Item, Mark, Received, Seen
-from temporal_bridge._wire.outbox import Outbox
 
 
 class Transport:
@@ -44,13 +43,15 @@ class Transport:
         return [outcome] * len(items)
 
 
-def an_outbox(transport: Transport, nursery: trio.Nursery) -> tuple[Outbox, list[str]]:
+def an_outbox(
+    transport: Transport, nursery: trio.Nursery, largest: int = LARGEST
+) -> tuple[Outbox, list[str]]:
     idle: list[str] = []
 
     def run_soon(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         nursery.start_soon(run)
 
-    return Outbox(transport.transmit, run_soon, lambda: idle.append("idle")), idle
+    return Outbox(transport.transmit, run_soon, lambda: idle.append("idle"), largest=largest), idle
 
 
 scripts = st.lists(
@@ -68,7 +69,7 @@ def test_each_item_is_accepted_once_in_its_senders_order_or_its_sender_is_told(
         transport = Transport(script)
         told: dict[int, list[tuple[int, Any]]] = defaultdict(list)
         async with trio.open_nursery() as runners:
-            outbox, idle = an_outbox(transport, runners)
+            outbox, idle = an_outbox(transport, runners, largest)
 
             async def send(sender: int, plan: list[tuple[int, int]]) -> None:
                 for number, (pause, size) in enumerate(plan):
@@ -98,7 +99,6 @@ def test_each_item_is_accepted_once_in_its_senders_order_or_its_sender_is_told(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_outbox, "MOST_ITEMS", most)
-        patch.setattr(_outbox, "LARGEST", largest)
         trio.run(main)
 
 
@@ -128,7 +128,7 @@ async def test_those_who_were_answered_together_send_together_again() -> None:
         async def gather() -> None:
             await loop.in_trio(trio.lowlevel.checkpoint)
 
-        outbox = Outbox(transmit, loop.start, lambda: None, gather)
+        outbox = Outbox(transmit, loop.start, lambda: None, gather, largest=LARGEST)
 
         async def send() -> None:
             for _ in range(3):
@@ -171,7 +171,7 @@ async def test_cancelled_transport_tells_all_who_wait() -> None:
         def run_soon(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
             runners.start_soon(run)
 
-        outbox = Outbox(never, run_soon, lambda: told.append("idle"))
+        outbox = Outbox(never, run_soon, lambda: told.append("idle"), largest=LARGEST)
 
         async def send() -> None:
             with pytest.raises(Error) as raised:

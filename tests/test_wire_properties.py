@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from temporal_bridge._wire.items import Item, Mark, Received
+from actors.wire import Item, Mark, Received
 
 
 def items(*values: object) -> list[Item]:

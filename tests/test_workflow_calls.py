@@ -13,9 +13,9 @@ from temporalio.api.enums.v1 import EventType
 
 import actors
 from actors import PID, Error, Kernel
+from actors.wire import Call, Item
 from temporal_bridge._client.inbound_calls import Callers, Delivery
 from temporal_bridge._wire.converter import MsgpackConverter
-from temporal_bridge._wire.items import Call, Item
 from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.workflow_entries import WORKER, call_it, call_many, call_then_receive, wf

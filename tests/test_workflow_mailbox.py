@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError
 
 import actors
 from actors import INVALID, PID, UNAVAILABLE, DeadLetter, Error
+from actors.wire import Unanswered
 from temporal_bridge._client.update_workflow import send_update
-from temporal_bridge._wire.items import Unanswered
 from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
 from tests.mailbox_entries import (

@@ -17,6 +17,7 @@ from actors._values.durations import option_seconds
 from actors._values.errors import CONFLICT, KINDS, Error, invalid, not_one_of
 from actors._values.events import Result
 from actors._values.pid import PID
+from actors._values.portable import register
 
 DEFAULT_START_TO_CLOSE = 600.0
 
@@ -355,6 +356,7 @@ class Attempt(Protocol):
         ...
 
 
+@register
 @attrs.frozen
 class FunctionInfo:
     """A running call: `attempt` counts from 1; `workflow_id` is the durable process that called, if one did."""

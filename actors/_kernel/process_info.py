@@ -11,8 +11,10 @@ import attrs
 from actors._kernel.process import Process
 from actors._values.messages import Message
 from actors._values.pid import PID
+from actors._values.portable import register
 
 
+@register
 @attrs.frozen
 class Description:
     """What can be seen of a process from outside.

@@ -9,6 +9,7 @@ import attrs
 
 from actors._values.errors import Error
 from actors._values.pid import PID
+from actors._values.portable import register
 
 EXIT: Final = "EXIT"
 LINK_DOWN: Final = "LINK_DOWN"
@@ -28,6 +29,7 @@ Reason = Literal[
 """Why a process ended. `normal` and `shutdown` are clean for a supervisor; only `normal` is for a link."""
 
 
+@register
 @attrs.frozen
 class Result:
     """What a process ended with: the value of its function, or the error that ended it."""
@@ -48,6 +50,7 @@ class _Draft:
     __slots__ = ("owner", "number")
 
 
+@register
 @attrs.frozen(hash=False, weakref_slot=False)
 class MonitorRef(_Draft):
     """Which monitor an `Exit` answers. Opaque: compare it, keep it, give it to `unmonitor`."""
@@ -68,6 +71,7 @@ def make_ref(owner: PID, number: int) -> MonitorRef:
     return ref  # type: ignore[no-any-return]
 
 
+@register
 @attrs.frozen
 class Exit:
     """A process that was monitored has ended (OTP's DOWN)."""
@@ -80,6 +84,7 @@ class Exit:
     kind = EXIT
 
 
+@register
 @attrs.frozen
 class LinkDown:
     """A process that was linked has ended other than normally, and this one traps links (OTP's trapped EXIT)."""
@@ -91,6 +96,7 @@ class LinkDown:
     kind = LINK_DOWN
 
 
+@register
 @attrs.frozen
 class Cancel:
     """Somebody asks this process to stop. `pid` asks (None from outside), `deadline` is when it will be terminated."""

@@ -8,6 +8,7 @@ import attrs
 
 from actors._values.errors import invalid
 from actors._values.pid import PID
+from actors._values.portable import register
 
 
 class _ReplyDraft:
@@ -16,6 +17,7 @@ class _ReplyDraft:
     __slots__ = ("pid", "call")
 
 
+@register
 @attrs.frozen(weakref_slot=False)
 class ReplyTo(_ReplyDraft):
     """Where the answer to a call goes: a process, and the number of the call there."""
@@ -32,6 +34,7 @@ class Draft:
     __slots__ = ("topic", "payload", "sender", "reply_to", "arrival")
 
 
+@register
 @attrs.frozen(weakref_slot=False)
 class Message(Draft):
     """What a process receives.

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, TypeGuard, cast, get_args
 
 import attrs
 
-from actors import INVALID, PID, Duration, Error, Spawner, Target, invalid, portable, process_entry, seconds
+from actors import INVALID, PID, Duration, Error, Spawner, Target, invalid, process_entry, register, seconds
 from supervision._children.backoff import Backoff
 from supervision._children.restart import AutoShutdown, Restart
 
@@ -162,7 +162,7 @@ class ChildSpec:
             )
 
 
-@portable
+@register
 @attrs.frozen
 class Child:
     """A child as `which_children` shows it. `pid` is None unless its status is running."""
@@ -173,7 +173,7 @@ class Child:
     type: Type
 
 
-@portable
+@register
 @attrs.frozen
 class Counts:
     """How many specs a supervisor has, how many of them run, and how many are of each type, running or not."""

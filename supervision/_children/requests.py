@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 
 import actors
-from actors import INVALID, UNAVAILABLE, Dest, Duration, Error, Reason, Result, portable
+from actors import INVALID, UNAVAILABLE, Dest, Duration, Error, Reason, Result, register
 
 TOPIC: Final = "supervision"
 """The topic of all requests."""
@@ -20,7 +20,7 @@ STARTED: Final = "started"
 """The request that is answered once the process is ready."""
 
 
-@portable
+@register
 @attrs.frozen
 class Request:
     """A request with arguments. It is answered with a `Result`."""

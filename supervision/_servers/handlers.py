@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 
-from actors import check_topic, invalid, portable
+from actors import check_topic, invalid, register
 
 F = TypeVar("F", bound=Callable[..., Any])
 Kind = Literal["call", "cast", "info"]
@@ -25,7 +25,7 @@ class Handler:
     topic: str
 
 
-@portable
+@register
 @attrs.define  # not frozen, which takes longer: one is made for each call
 class Arguments:
     """What `call` and `cast` send: the arguments as they were given, positional and by name. Nobody changes it."""

@@ -26,7 +26,7 @@ from actors import (
     Reason,
     Result,
     invalid,
-    portable,
+    register,
 )
 from supervision._children.exit import exit_as
 from supervision._children.requests import STARTED, TOPIC, Request, unknown_request
@@ -51,7 +51,7 @@ class Stopped(Exception):
         return Error(f"init stopped it: {self.reason}", kind=CANCELED)
 
 
-@portable
+@register
 @attrs.frozen
 class Carried:
     """A durable server between two of its runs; `more` is what a state machine has besides."""

@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 import attrs
 
 import actors
-from actors import Duration, Process, Ticker, check_topic, invalid, portable, seconds
+from actors import Duration, Process, Ticker, check_topic, invalid, register, seconds
 
 _tables: WeakKeyDictionary[Process, dict[int, ServerTimer]] = WeakKeyDictionary()
 """The timers of each process that are set, by their numbers."""
 
 
-@portable
+@register
 @attrs.define(eq=False)
 class ServerTimer:
     """A message that comes later, or again and again, as from any sender. It ends with its process.

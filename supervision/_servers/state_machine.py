@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import attrs
 
-from actors import Duration, Exit, LinkDown, Message, portable, seconds
+from actors import Duration, Exit, LinkDown, Message, register, seconds
 from supervision._servers.server import Server
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TimeoutKind = Literal["event", "state", "named"]
 
 
-@portable
+@register
 @attrs.frozen
 class Called:
     """Somebody waits for a reply to `call(pid, name, *args)`: answer with `await self.reply(event, value)`."""
@@ -28,7 +28,7 @@ class Called:
     message: Message = attrs.field(repr=False, eq=False)
 
 
-@portable
+@register
 @attrs.frozen
 class Sent:
     """A message that nobody waits for, by `actors.send` or `cast`."""
@@ -38,7 +38,7 @@ class Sent:
     message: Message = attrs.field(repr=False, eq=False)
 
 
-@portable
+@register
 @attrs.frozen
 class Entered:
     """The state was entered from another, or for the first time, when `previous` is the state itself."""
@@ -46,7 +46,7 @@ class Entered:
     previous: str
 
 
-@portable
+@register
 @attrs.frozen
 class Inserted:
     """What `next_event` was given."""
@@ -54,7 +54,7 @@ class Inserted:
     value: Any
 
 
-@portable
+@register
 @attrs.frozen
 class TimedOut:
     """A time-out: of the next event, of the state, or one with a name."""

@@ -8,16 +8,15 @@ from typing import Any, Final, NamedTuple
 
 import trio
 
-from actors import INVALID, PID, Error, Exit, Kernel, Message, MonitorRef, gone
+from actors import INVALID, PID, Error, Exit, Kernel, Message, MonitorRef, gone, wire
+from actors.wire import Item, Unanswered
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.server_liveness import while_away
 from temporal_bridge._client.update_workflow import send_update
 from temporal_bridge._client.watches import Watches
-from temporal_bridge._wire import items as wire
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import Item, Unanswered
 
 Sink = Callable[[Exit], None]
 

@@ -12,10 +12,9 @@ import attrs
 import trio
 from temporalio.converter import PayloadConverter
 
-from actors import PID, Error, Exit, Kernel, MonitorRef, Process, mailbox_full
-from temporal_bridge._wire import items as wire
+from actors import PID, Error, Exit, Kernel, MonitorRef, Process, mailbox_full, wire
+from actors.wire import Call, Item
 from temporal_bridge._wire.converter import LARGEST, payload_size
-from temporal_bridge._wire.items import Call, Item
 
 SOON: Final = 0.02
 """Seconds that a delivery waits for answers. Meanwhile its workflow sees no signals, so it must not be long."""

@@ -12,7 +12,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from temporal_bridge._wire.failures import too_many_signals
-from temporal_bridge._wire.items import Signal
+from temporal_bridge._wire.signals import Signal
 
 _PAUSES: Final = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
 """Seconds between the first tries."""

@@ -12,15 +12,16 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from actors import INVALID, PID, Entry, Error, Kernel, SpawnRequest
+from actors import INVALID, PID, Entry, Error, Kernel, SpawnRequest, wire
+from actors.wire import Item, Mark
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.search_attributes import refused_attributes
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import DURABLE, Item, Mark
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.start_options import StartOptions, already_running, was_used, workflow_id_of
 
 _MOST_STARTS = 50
@@ -90,14 +91,14 @@ class Starting:
         """
         options, items = start.options, start.items
         policy = WorkflowIDConflictPolicy.FAIL if options.fails_if_running else options.id_conflict_policy
-        signals = bool(items) and policy is WorkflowIDConflictPolicy.USE_EXISTING
+        with_signal = bool(items) and policy is WorkflowIDConflictPolicy.USE_EXISTING
         try:
-            if not signals:
-                return await self._ask(start, wire.to_header(start.facts), policy, {})
+            if not with_signal:
+                return await self._ask(start, signals.to_header(start.facts), policy, {})
             if options.enable_eager_start and (run_id := await self._start_eagerly(start)) is not None:
                 return run_id
             mark = Mark(f"{self._kernel.name}/{uuid.uuid4()}", 1)
-            signal = wire.signal_of(items, mark, {**start.facts, "signalled": True})
+            signal = signals.signal_of(items, mark, {**start.facts, "signalled": True})
             more = {"start_signal": signal.name, "start_signal_args": signal.args}
             return await self._ask(start, signal.header, policy, more)
         except WorkflowAlreadyStartedError as error:
@@ -105,7 +106,7 @@ class Starting:
 
     async def _start_eagerly(self, start: _Start) -> str | None:
         try:
-            return await self._ask(start, wire.to_header(start.facts), WorkflowIDConflictPolicy.FAIL, {})
+            return await self._ask(start, signals.to_header(start.facts), WorkflowIDConflictPolicy.FAIL, {})
         except WorkflowAlreadyStartedError:
             return None
 
@@ -117,7 +118,7 @@ class Starting:
         more: dict[str, Any],
     ) -> str:
         async def ask_server() -> str:
-            wire.outgoing.set(header)
+            signals.outgoing.set(header)
             client = self._clients.of(start.pid.node)
             settings = {**start.settings, **more}
             handle = await client.start_workflow(

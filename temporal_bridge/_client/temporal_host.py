@@ -29,7 +29,9 @@ from actors import (
     SpawnFunction,
     SpawnRequest,
     gone,
+    wire,
 )
+from actors.wire import Item, Mark, Outbox
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask, ask_about, through_trio
 from temporal_bridge._asyncio.trio_loop import TrioLoop
@@ -41,11 +43,10 @@ from temporal_bridge._client.server_liveness import while_away
 from temporal_bridge._client.signal_workflow import send_signal, try_signal
 from temporal_bridge._client.start_workflow import Starting
 from temporal_bridge._client.watches import Watches
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
-from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import DURABLE, Item, Mark, Signal
-from temporal_bridge._wire.outbox import Outbox
+from temporal_bridge._wire.converter import LARGEST, payload_size
+from temporal_bridge._wire.signals import DURABLE, Signal
 from temporal_bridge._wire.task_queues import known
 
 log = logging.getLogger("everproc.bridge")
@@ -162,7 +163,7 @@ class TemporalHost:
                 return [await self._transmit(target, items, Mark(self._kernel.name, number))] * len(items)
 
             outbox = self._outboxes[target] = Outbox(
-                transmit, self._rpcs.start, lambda: self._forget_outbox(target), self._gather
+                transmit, self._rpcs.start, lambda: self._forget_outbox(target), self._gather, largest=LARGEST
             )
         return outbox
 
@@ -197,7 +198,7 @@ class TemporalHost:
 
     async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
         """Bring a batch to a process. If the server does not take it at once, it takes time, or words for why not."""
-        signal = wire.signal_of(items, mark)
+        signal = signals.signal_of(items, mark)
         self._kernel.counters.update(batches=1, batched_messages=len(items))
         request_id = str(uuid.uuid4())
         if self._clients.at_once and target.node in self._served:
@@ -232,7 +233,7 @@ class TemporalHost:
         self._check_open()
         handle = self._clients.handle(target)
         request = CancelRequest(None if by is None else str(by), reason, deadline, uuid.uuid4().hex[:12])
-        announcement = wire.announce_item(request)
+        announcement = signals.announce_item(request)
         size = payload_size(self._converter, announcement.values, "the reason")
         if not await self._outbox(target).send(announcement, size):
             return False
@@ -284,7 +285,7 @@ class TemporalHost:
     def bring_exit(self, target: PID, item: Item) -> None:
         """Tell a durable process of an end here, after what was sent to it before. Does not wait."""
         if not self.closed:
-            self._insist(target, *wire.with_size(item, self._converter))
+            self._insist(target, *signals.with_size(item, self._converter))
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
@@ -365,7 +366,7 @@ class TemporalHost:
 
     async def _own_description(self, target: PID) -> Description | None:
         """What a durable process says of itself; None when no worker answers, or it is another SDK's."""
-        query = partial(self._clients.handle(target).query, wire.DESCRIBE, rpc_timeout=_ANSWERED)
+        query = partial(self._clients.handle(target).query, signals.DESCRIBE, rpc_timeout=_ANSWERED)
         try:
             own = await ask(self._portal, f"asking {target}", query)
         except Error as error:

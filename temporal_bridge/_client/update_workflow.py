@@ -18,9 +18,9 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal_bridge._wire import items as wire
+from actors.wire import Item, Unanswered
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.failures import from_failure
-from temporal_bridge._wire.items import Item, Unanswered
 
 _BY_MESSAGE: Final = (
     RPCStatusCode.RESOURCE_EXHAUSTED,  # too many updates at once, or a run that is about to close
@@ -62,7 +62,7 @@ async def send_update(client: Client, workflow_id: str, key: str, item: Item) ->
     )
     if item.values:
         request.request.input.args.payloads.extend(await converter.encode(item.values))
-    header = wire.to_header({"from": item.sender, "call": item.call, "cause": item.cause})
+    header = signals.to_header({"from": item.sender, "call": item.call, "cause": item.cause})
     for name, payload in header.items():
         request.request.input.header.fields[name].CopyFrom(payload)
     answer = await _brought(client, request)

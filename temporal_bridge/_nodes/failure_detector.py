@@ -25,7 +25,7 @@ from temporalio.exceptions import TimeoutError, TimeoutType
 from actors import Error
 from temporal_bridge._client.closed_workflows_feed import RETRY
 from temporal_bridge._client.server_liveness import Outages
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.task_queues import node_queue
 
 log = logging.getLogger("everproc.bridge")
@@ -173,7 +173,7 @@ class Peers:
         """Ask a node whether it is there."""
         try:
             await self._execute(
-                wire.LEASE,
+                signals.LEASE,
                 [node, 0],
                 node,
                 schedule_to_start_timeout=within,
@@ -210,7 +210,7 @@ class Peers:
             began = trio.current_time()
             try:
                 await self._execute(
-                    wire.LEASE,
+                    signals.LEASE,
                     [node, _TERM],
                     node,
                     start_to_close_timeout=timedelta(seconds=2 * _TERM),
@@ -248,7 +248,7 @@ class Peers:
         while True:
             try:
                 await self._execute(
-                    wire.DELIVER,
+                    signals.DELIVER,
                     [node, ["", 0], []],
                     node,
                     schedule_to_start_timeout=_RETURN,

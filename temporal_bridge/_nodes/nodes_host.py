@@ -25,16 +25,16 @@ from actors import (
     Reason,
     Result,
     gone,
+    wire,
 )
+from actors.wire import Item, Mark, Outbox
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.closed_workflows_feed import RETRY
 from temporal_bridge._client.server_liveness import Outages, while_away
 from temporal_bridge._nodes.failure_detector import Peers
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import Item, Mark
-from temporal_bridge._wire.outbox import Outbox
+from temporal_bridge._wire import signals
+from temporal_bridge._wire.converter import LARGEST, payload_size
 from temporal_bridge._wire.task_queues import node_queue
 
 _PICKED_UP = timedelta(seconds=30)
@@ -118,7 +118,9 @@ class NodesHost:
             def run_soon(run: Callable[[], Awaitable[None]]) -> None:
                 self._nursery.start_soon(run)
 
-            outbox = self._outboxes[node] = Outbox(transmit, run_soon, lambda: self._forget_outbox(node))
+            outbox = self._outboxes[node] = Outbox(
+                transmit, run_soon, lambda: self._forget_outbox(node), largest=LARGEST
+            )
         return outbox
 
     def waiting(self) -> int:
@@ -141,7 +143,7 @@ class NodesHost:
         def deliver() -> Awaitable[Any]:
             return self._run(
                 f"sending to node {node}",
-                wire.DELIVER,
+                signals.DELIVER,
                 batch,
                 node,
                 start_to_close_timeout=_DELIVERED,
@@ -219,7 +221,7 @@ class NodesHost:
 
     def bring_exit(self, target: PID, item: Item) -> None:
         """Tell another node of an end here, after what was sent to it before. Does not wait."""
-        self._insist(target, *wire.with_size(item, self._converter))
+        self._insist(target, *signals.with_size(item, self._converter))
 
     async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
@@ -293,6 +295,10 @@ class NodesHost:
     async def describe(self, target: PID) -> Description:
         """As `Host.describe`."""
         found = await self._run(
-            f"looking at {target}", wire.LOOK, [str(target)], target.node, start_to_close_timeout=_DELIVERED
+            f"looking at {target}",
+            signals.LOOK,
+            [str(target)],
+            target.node,
+            start_to_close_timeout=_DELIVERED,
         )
-        return wire.looked(target, found)
+        return signals.looked(target, found)

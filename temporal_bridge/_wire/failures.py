@@ -20,7 +20,8 @@ from temporalio.exceptions import (
 )
 
 from actors import CANCELED, INTERNAL, KINDS, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error, Reason, Result
-from temporal_bridge._wire.converter import PlainJSON, is_json, pack, unpack
+from actors.wire import is_json, pack, unpack
+from temporal_bridge._wire.converter import PlainJSON
 
 _MARK: Final = "everproc"
 _END: Final = "everproc_end"

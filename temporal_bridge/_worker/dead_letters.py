@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from actors import PID, Kernel
+from actors import PID, Kernel, wire
+from actors.wire import Item, unpack
 from temporal_bridge._asyncio.portal import Portal
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.converter import unpack
 from temporal_bridge._wire.extern_functions import Lend
-from temporal_bridge._wire.items import Item
 from temporal_bridge._workflow.dead_letters import TELL
 
 

@@ -36,7 +36,7 @@ from actors import (
     seconds,
 )
 from temporal_bridge._asyncio.portal import Portal
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.failures import to_failure
 from temporal_bridge._worker.worker import Worker
@@ -92,7 +92,7 @@ class FunctionActivity:
 
     async def _alive(self, entry: Entry, running: _Attempt, serve: Any, values: list[Any]) -> Any:
         """Run in trio, and heartbeat meanwhile. Cancelled, it cancels the function and waits for its end."""
-        facts = wire.incoming.get() or {}
+        facts = signals.incoming.get() or {}
         task = asyncio.ensure_future(self._portal.in_trio(serve, entry, running, values, facts))
         beats = not running.info.is_local and (
             entry.kind == "process" or running.info.heartbeat_timeout is None

@@ -10,11 +10,11 @@ import temporalio.worker
 import temporalio.workflow
 from temporalio.api.common.v1 import Payload
 
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 
 
 def _with(headers: Mapping[str, Payload]) -> dict[str, Payload]:
-    return {**headers, **(wire.outgoing.get() or {})}
+    return {**headers, **(signals.outgoing.get() or {})}
 
 
 class HeaderInterceptor(temporalio.client.Interceptor, temporalio.worker.Interceptor):
@@ -49,7 +49,7 @@ class _Client(temporalio.client.OutboundInterceptor):
 
 class _Activity(temporalio.worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:
-        wire.incoming.set(wire.from_header(input.headers))
+        signals.incoming.set(signals.from_header(input.headers))
         return await super().execute_activity(input)
 
 
@@ -58,15 +58,15 @@ class _Workflow(temporalio.worker.WorkflowInboundInterceptor):
         super().init(_WorkflowOutbound(outbound))
 
     async def handle_signal(self, input: temporalio.worker.HandleSignalInput) -> None:
-        wire.incoming.set(wire.from_header(input.headers))
+        signals.incoming.set(signals.from_header(input.headers))
         await super().handle_signal(input)
 
     def handle_update_validator(self, input: temporalio.worker.HandleUpdateInput) -> None:
-        wire.incoming.set(wire.from_header(input.headers))
+        signals.incoming.set(signals.from_header(input.headers))
         super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: temporalio.worker.HandleUpdateInput) -> Any:
-        wire.incoming.set(wire.from_header(input.headers))
+        signals.incoming.set(signals.from_header(input.headers))
         return await super().handle_update_handler(input)
 
 
@@ -87,7 +87,7 @@ class _WorkflowOutbound(temporalio.worker.WorkflowOutboundInterceptor):
         self, input: temporalio.worker.StartActivityInput
     ) -> temporalio.workflow.ActivityHandle[Any]:
         input.headers = _with(input.headers)
-        input.disable_eager_execution = input.disable_eager_execution or not wire.eager.get()
+        input.disable_eager_execution = input.disable_eager_execution or not signals.eager.get()
         return super().start_activity(input)
 
     async def start_child_workflow(

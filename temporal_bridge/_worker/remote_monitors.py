@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from actors import PID, Exit, Kernel, MonitorRef
+from actors import PID, Exit, Kernel, MonitorRef, wire
 from temporal_bridge._client.temporal_host import TemporalHost
 from temporal_bridge._nodes.nodes_host import NodesHost
-from temporal_bridge._wire import items as wire
 
 
 class RemoteMonitors:

@@ -25,15 +25,16 @@ from actors import (
     Queue,
     Reason,
     Result,
+    wire,
 )
+from actors.wire import Item, Mark, Received, receive
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.inbound_calls import Answer, Delivery
 from temporal_bridge._client.temporal_host import TemporalHost
 from temporal_bridge._nodes.nodes_host import NodesHost
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import DURABLE, Item, Mark, Received
-from temporal_bridge._wire.receive import receive
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._worker.remote_monitors import RemoteMonitors
 
 log = logging.getLogger("everproc.bridge")
@@ -81,7 +82,7 @@ class Activities:
             self.refused_attributes,
         ]
 
-    @activity.defn(name=wire.DELIVER)
+    @activity.defn(name=signals.DELIVER)
     async def deliver(
         self, node: str, mark: list[Any], items: list[list[Any]], seen: int = 0
     ) -> list[bool | Answer] | None:
@@ -147,13 +148,13 @@ class Activities:
         """The node if it is in this program."""
         return self._kernel.neighbours.get(node)
 
-    @activity.defn(name=wire.WATCH)
+    @activity.defn(name=signals.WATCH)
     async def watch(self, text: str) -> tuple[Reason, Result]:
         """Wait for the end of a process, and tell all the while that this node is alive."""
         event = await _heartbeating(self._portal.in_trio(self._end_of, PID.parse(text)))
         return event.reason, event.result
 
-    @activity.defn(name=wire.LOOK)
+    @activity.defn(name=signals.LOOK)
     async def look(self, text: str) -> list[Description]:
         """What can be seen of a process, without a context that cannot travel; nothing when there is none."""
         try:
@@ -168,12 +169,12 @@ class Activities:
             return [attrs.evolve(found, context={})]
         return [found]
 
-    @activity.defn(name=wire.LEASE)
+    @activity.defn(name=signals.LEASE)
     async def lease(self, node: str, term: float | None = None) -> None:
         """Tell that this node is alive, for as long as it is, or for a number of seconds."""
         await _heartbeating(asyncio.Event().wait() if term is None else asyncio.sleep(term))
 
-    @activity.defn(name=wire.IS_DEAD)
+    @activity.defn(name=signals.IS_DEAD)
     async def is_dead(self, node: str, seen: float | None) -> bool:
         """Whether a node is dead. `seen` is how many seconds ago the process that asks saw it there, if it did."""
         info = activity.info()
@@ -190,17 +191,17 @@ class Activities:
         finally:
             self._kernel.unwatch(target, ref)
 
-    @activity.defn(name=wire.TERMINATE_WORKFLOW)
+    @activity.defn(name=signals.TERMINATE_WORKFLOW)
     async def terminate_workflow(self, target: str, reason: str) -> bool:
         """Terminate a workflow; False when none runs under the id."""
         return await self._portal.in_trio(self._host.terminate, PID.parse(target), None, reason)
 
-    @activity.defn(name=wire.IS_RUNNING)
+    @activity.defn(name=signals.IS_RUNNING)
     async def is_running(self, target: str) -> bool:
         """Whether a workflow is open."""
         return await self._portal.in_trio(self._host.starting.is_running, PID.parse(target))
 
-    @activity.defn(name=wire.REFUSED_ATTRIBUTES)
+    @activity.defn(name=signals.REFUSED_ATTRIBUTES)
     async def refused_attributes(self, namespace: str, given: dict[str, str]) -> dict[str, str]:
         """Of search attributes and their types, those that the server would refuse, and what it knows instead."""
         return await self._portal.in_trio(self._host.starting.refused_attributes, namespace, given)

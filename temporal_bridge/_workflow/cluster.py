@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import actors
 from actors import PID, Namespace, Registry, SpawnRequest, process_entry
-from temporal_bridge._wire.items import DURABLE
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge.workflow import should_upgrade
 
 REGISTRY: Final = "everproc-cluster"

@@ -12,10 +12,10 @@ from typing import Any
 
 from temporalio import workflow
 
-from actors import Entry, Kernel, Message, Options, Process, exit_sink
-from temporal_bridge._wire import items as wire
+from actors import Entry, Kernel, Message, Options, Process, exit_sink, wire
+from actors.wire import Item
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import Item
 from temporal_bridge._workflow.outbound.commands import MOST_BYTES
 from temporal_bridge._workflow.outbound.watches import WorkflowWatches
 
@@ -90,11 +90,11 @@ def begin_run(
         "bound": wire.bound_row(process.mailbox.bound),
         "carried": carried,
     }
-    header = wire.to_header(facts)
+    header = signals.to_header(facts)
     size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")
     if size + sum(payload.ByteSize() for payload in header.values()) > MOST_BYTES:
         return
-    wire.outgoing.set(header)
+    signals.outgoing.set(header)
     watches.suspended = True
     # Search attributes go on by themselves; the memo would be that of the first start.
     workflow.continue_as_new(args=list(args), workflow=entry.name or entry.id, memo=workflow.memo() or None)

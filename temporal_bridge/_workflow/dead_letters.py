@@ -6,9 +6,8 @@ from typing import Final
 
 from temporalio import workflow
 
-from actors import PID, DeadLetters, Error, Message
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.converter import pack
+from actors import PID, DeadLetters, Error, Message, wire
+from actors.wire import pack
 from temporal_bridge._wire.extern_functions import lent
 
 TELL: Final = "everproc_dead_letter"

@@ -27,14 +27,15 @@ from actors import (
     SpawnRequest,
     check_topic,
     mailbox_full,
+    wire,
 )
-from temporal_bridge._wire import items as wire
+from actors.wire import Item, Seen, Unanswered, receive
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, read_cancel
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.extern_functions import END, lent
 from temporal_bridge._wire.failures import to_failure
-from temporal_bridge._wire.items import DURABLE, Item, Seen, Unanswered
-from temporal_bridge._wire.receive import receive
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import id_of, known
 from temporal_bridge._workflow.cancels import WorkflowCancels
 from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
@@ -69,7 +70,7 @@ class DurableProcess:
 
     def __init__(self) -> None:
         info = workflow.info()
-        header = wire.from_header(info.headers)
+        header = signals.from_header(info.headers)
         self._pid = PID(info.namespace, DURABLE, info.workflow_id)
         self._scheduler = WorkflowScheduler()
         self._kernel = WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
@@ -202,7 +203,7 @@ class DurableProcess:
         long = workflow.info().is_continue_as_new_suggested() or self._signals >= MANY_SIGNALS
         return long and not self._host.children.has_dependents
 
-    @workflow.query(name=wire.DESCRIBE)
+    @workflow.query(name=signals.DESCRIBE)
     def describe(self) -> Description | None:
         """What can be seen of the process; None when it has ended."""
         return next(self._kernel.processes(), None)
@@ -220,7 +221,7 @@ class DurableProcess:
         """As `LongLife.show_state`."""
         self._view = view
 
-    @workflow.query(name=wire.STATE)
+    @workflow.query(name=signals.STATE)
     def state(self) -> Any:
         """What the process shows of its state."""
         if self._view is None:
@@ -230,11 +231,11 @@ class DurableProcess:
     @workflow.signal(dynamic=True)
     def receive(self, name: str, args: Sequence[RawValue]) -> None:
         """Take in a signal: a message, several, or the system's own. A bad one is logged and loses nothing else."""
-        facts = wire.incoming.get() or {}
+        facts = signals.incoming.get() or {}
         self._signals += 1
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
-            items, mark = wire.items_of(name, values, facts)
+            items, mark = signals.items_of(name, values, facts)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
             self._warn(name, error)
             return
@@ -250,7 +251,7 @@ class DurableProcess:
         message = wire.item_message(item)
         assert message.reply_to is not None
         answer = await self._calls.wait(message.reply_to, lambda: self._take(item))
-        if "call" not in (wire.incoming.get() or {}):  # a stranger's, who knows nothing of our errors
+        if "call" not in (signals.incoming.get() or {}):  # a stranger's, who knows nothing of our errors
             if answer is Unanswered.GONE:
                 answer = Error(f"{self._pid} ended before it replied", kind=UNAVAILABLE)
             if isinstance(answer, Error):
@@ -273,7 +274,7 @@ class DurableProcess:
 
     def _called(self, name: str, args: Sequence[RawValue]) -> Item:
         """The call that an update is, from one of us or from another Temporal client."""
-        facts = wire.incoming.get() or {}
+        facts = signals.incoming.get() or {}
         values = [workflow.payload_converter().from_payload(value.payload) for value in args]
         update = workflow.current_update_info()
         assert update is not None
@@ -284,7 +285,7 @@ class DurableProcess:
     def _take(self, item: Item) -> bool:
         """Act on what came; False when it was dropped."""
         try:
-            if item.topic == wire.DEADLINE:
+            if item.topic == signals.DEADLINE:
                 deadline, *announced = item.values
                 if deadline is not None:
                     self._terminate_at(self._scheduler.time() + float(deadline))
@@ -314,7 +315,7 @@ class DurableProcess:
 
     def _tell(self, requests: list[CancelRequest]) -> None:
         for request in requests:
-            self._take(wire.cancel_item(request))
+            self._take(signals.cancel_item(request))
 
     def _warn(self, name: str, error: Exception) -> None:
         if not workflow.unsafe.is_replaying():

@@ -10,9 +10,9 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from actors import PID, Error, ReplyTo
+from actors.wire import Unanswered, call_key
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.failures import to_failure
-from temporal_bridge._wire.items import Unanswered, call_key
 
 _MOST_PAST: Final = 1000
 """How many calls are remembered that came before: many more than can be brought again."""

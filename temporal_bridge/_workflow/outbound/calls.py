@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from actors import PID, Exit, Kernel, Message, MonitorRef, Reason, Result, gone
-from temporal_bridge._wire import items as wire
+from actors import PID, Exit, Kernel, Message, MonitorRef, Reason, Result, gone, wire
 from temporal_bridge._workflow.outbound.messages import WorkflowMessages
 from temporal_bridge._workflow.outbound.watches import WorkflowWatches
 from temporal_bridge._workflow.scheduler import WorkflowScheduler

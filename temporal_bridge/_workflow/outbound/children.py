@@ -12,11 +12,12 @@ from temporalio.common import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid
-from temporal_bridge._wire import items as wire
+from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid, wire
+from actors.wire import Item
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.items import DURABLE, Item
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.start_options import StartOptions, already_running, was_used, workflow_id_of
 from temporal_bridge._workflow.outbound.commands import WorkflowCommands
 from temporal_bridge._workflow.outbound.messages import AT_MOST, WorkflowMessages
@@ -84,13 +85,13 @@ class WorkflowChildren:
             "bound": wire.bound_row(options.bound),
             "messages": [list(item) for item in items],
         }
-        header = wire.to_header(facts)
+        header = signals.to_header(facts)
         abandon = workflow.ParentClosePolicy.ABANDON
         policy = abandon if request.detached else options.parent_close_policy
 
         async def start() -> bool:
             await self._commands.room(size)
-            wire.outgoing.set(header)
+            signals.outgoing.set(header)
             settings: dict[str, Any] = {
                 "args": args,
                 "id": workflow_id,
@@ -121,7 +122,7 @@ class WorkflowChildren:
         """Whether the spawn is for the process that has the id. False when it has ended, and the id is free again."""
         reuse = options.id_reuse_policy
         if reuse is not WorkflowIDReusePolicy.ALLOW_DUPLICATE and not await self._ask_worker(
-            wire.IS_RUNNING, str(pid)
+            signals.IS_RUNNING, str(pid)
         ):
             raise was_used(pid, options)
         if options.fails_if_running:
@@ -136,7 +137,7 @@ class WorkflowChildren:
         if options.search_attributes is None:
             return
         pairs: Pairs = list(options.search_attributes)
-        refused = await self._ask_worker(wire.REFUSED_ATTRIBUTES, self._pid.node, kinds_of(pairs))
+        refused = await self._ask_worker(signals.REFUSED_ATTRIBUTES, self._pid.node, kinds_of(pairs))
         check_refused(self._pid.node, pairs, refused, "temporal.workflow.search_attributes")
 
     async def _ask_worker(self, activity: str, *args: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import workflow
 
 from actors import NOT_FOUND, PID, CallOptions, Entry, Error, FunctionCall, Future, Result
-from temporal_bridge._wire import items as wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.failures import from_failure
 from temporal_bridge._wire.start_options import activity_retry_policy
@@ -56,8 +56,8 @@ class WorkflowFunctions:
         args = list(call.args)
         size = payload_size(workflow.payload_converter(), args, f"the arguments of {entry.id}")
         await self._room(size)
-        wire.outgoing.set(wire.to_header({"context": dict(call.context), "caller": str(self._pid)}))
-        wire.eager.set(not options.disable_eager_execution)
+        signals.outgoing.set(signals.to_header({"context": dict(call.context), "caller": str(self._pid)}))
+        signals.eager.set(not options.disable_eager_execution)
         if entry.local:
             return await workflow.start_local_activity(entry.id, args=args, **_common(options))
         return await workflow.start_activity(

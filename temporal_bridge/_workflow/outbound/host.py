@@ -22,11 +22,13 @@ from actors import (
     Result,
     SpawnRequest,
     gone,
+    wire,
 )
-from temporal_bridge._wire import items as wire
+from actors.wire import Item
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
 from temporal_bridge._wire.failures import from_failure
-from temporal_bridge._wire.items import DURABLE, Item
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import node_queue, watch_queue
 from temporal_bridge._workflow.outbound.calls import WorkflowCalls
 from temporal_bridge._workflow.outbound.children import WorkflowChildren
@@ -102,7 +104,7 @@ class WorkflowHost:
 
         async def terminate() -> bool:
             ended: bool = await workflow.execute_local_activity(
-                wire.TERMINATE_WORKFLOW,
+                signals.TERMINATE_WORKFLOW,
                 args=[str(target), reason or f"by {by}"],
                 start_to_close_timeout=AT_MOST,
             )
@@ -114,7 +116,7 @@ class WorkflowHost:
         """As `Host.cancel`."""
         if target.host != DURABLE:
             return await self._messages.send(
-                target, wire.cancel_item(CancelRequest(None if by is None else str(by), reason, deadline))
+                target, signals.cancel_item(CancelRequest(None if by is None else str(by), reason, deadline))
             )
         request = CancelRequest(
             None if by is None else str(by),
@@ -122,7 +124,7 @@ class WorkflowHost:
             deadline,
             f"{workflow.info().run_id[:8]}-{self._kernel.next_number()}",
         )
-        if not await self._messages.send(target, wire.announce_item(request)):
+        if not await self._messages.send(target, signals.announce_item(request)):
             return False
 
         async def cancel() -> bool:
@@ -180,7 +182,7 @@ class WorkflowHost:
 
         async def look() -> list[Description]:
             found: list[Description] = await workflow.execute_activity(
-                wire.LOOK,
+                signals.LOOK,
                 args=[str(target)],
                 task_queue=node_queue(target.node) if here else watch_queue(workflow.info().task_queue),
                 schedule_to_start_timeout=PICKED_UP[1],
@@ -190,8 +192,8 @@ class WorkflowHost:
             return found
 
         try:
-            return wire.looked(target, await self.commands.ask(look()))
+            return signals.looked(target, await self.commands.ask(look()))
         except ActivityError as failure:
             if isinstance(failure.cause, TimeoutError):
-                return wire.looked(target, None)
+                return signals.looked(target, None)
             raise from_failure(failure) from failure

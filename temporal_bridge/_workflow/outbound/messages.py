@@ -10,12 +10,12 @@ import attrs
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
-from actors import PID, UNAVAILABLE, Error
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.converter import payload_size
+from actors import PID, UNAVAILABLE, Error, wire
+from actors.wire import Item, Mark, Outbox
+from temporal_bridge._wire import signals
+from temporal_bridge._wire.converter import LARGEST, payload_size
 from temporal_bridge._wire.failures import from_failure, too_many_signals
-from temporal_bridge._wire.items import DURABLE, Item, Mark
-from temporal_bridge._wire.outbox import Outbox
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import node_queue, watch_queue
 from temporal_bridge._workflow.outbound.commands import WorkflowCommands
 from temporal_bridge._workflow.scheduler import WorkflowScheduler
@@ -122,7 +122,9 @@ class WorkflowMessages:
                 _ = self._commands.start(task())
 
             self._commands.begin()
-            outbox = self._outboxes[key] = Outbox(transmit, run_soon, lambda: self._forget_outbox(key))
+            outbox = self._outboxes[key] = Outbox(
+                transmit, run_soon, lambda: self._forget_outbox(key), largest=LARGEST
+            )
         return outbox
 
     def _forget_outbox(self, key: str) -> None:
@@ -140,10 +142,10 @@ class WorkflowMessages:
         return stream
 
     async def _signal(self, workflow_id: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
-        signal = wire.signal_of(items, Mark(stream.name, stream.next))
+        signal = signals.signal_of(items, Mark(stream.name, stream.next))
         stream.next += 1
         await self._commands.room(size)
-        wire.outgoing.set(signal.header)
+        signals.outgoing.set(signal.header)
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
         except ApplicationError as failure:
@@ -178,7 +180,7 @@ class WorkflowMessages:
             return None
         if node not in self._elsewhere:
             here: list[bool | list[Any]] | None = await workflow.execute_local_activity(
-                wire.DELIVER, args=args, start_to_close_timeout=AT_MOST
+                signals.DELIVER, args=args, start_to_close_timeout=AT_MOST
             )
             if here is not None:
                 return here
@@ -189,7 +191,7 @@ class WorkflowMessages:
             began = workflow.time()
             try:
                 there: list[bool | list[Any]] | None = await workflow.execute_activity(
-                    wire.DELIVER,
+                    signals.DELIVER,
                     args=args,
                     task_queue=node_queue(node),
                     schedule_to_start_timeout=PICKED_UP[signs],
@@ -214,7 +216,7 @@ class WorkflowMessages:
         """Whether a node is dead that has left something where it is since a time, or has taken it and is silent."""
         taken = cause.type is not TimeoutType.SCHEDULE_TO_START
         dead: bool = await workflow.execute_activity(
-            wire.IS_DEAD,
+            signals.IS_DEAD,
             args=[node, workflow.time() - began if taken else None],
             task_queue=watch_queue(workflow.info().task_queue),
             start_to_close_timeout=AT_MOST * 10,

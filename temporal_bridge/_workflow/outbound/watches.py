@@ -11,10 +11,10 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
 
-from actors import PID, Exit, Kernel, MonitorRef, Reason, Result, gone
-from temporal_bridge._wire import items as wire
+from actors import PID, Exit, Kernel, MonitorRef, Reason, Result, gone, wire
+from temporal_bridge._wire import signals
 from temporal_bridge._wire.failures import exit_of, from_failure
-from temporal_bridge._wire.items import DURABLE
+from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import node_queue, watch_queue
 from temporal_bridge._workflow.outbound.children import WorkflowChildren
 from temporal_bridge._workflow.outbound.commands import WorkflowCommands
@@ -149,7 +149,7 @@ class WorkflowWatches:
             silent: TimeoutError | None = None
             try:
                 await workflow.execute_activity(
-                    wire.LEASE,
+                    signals.LEASE,
                     args=[node],
                     task_queue=node_queue(node),
                     start_to_close_timeout=_FOR_EVER,
@@ -192,7 +192,7 @@ class WorkflowWatches:
             if child is not None:
                 return "normal", Result(await child)
             reason, result = await workflow.execute_activity(
-                wire.WATCH,
+                signals.WATCH,
                 args=[str(target)],
                 task_queue=watch_queue(workflow.info().task_queue),
                 start_to_close_timeout=_FOR_EVER,

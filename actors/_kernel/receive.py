@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from actors import CANCELED, PID, Error, Kernel, Process, Result
-from temporal_bridge._wire import items as wire
-from temporal_bridge._wire.items import Item
+from actors._kernel.kernel import Kernel
+from actors._kernel.process import Process
+from actors._values.errors import CANCELED, Error
+from actors._values.events import Result
+from actors._values.pid import PID
+from actors._wire import envelopes as wire
+from actors._wire.envelopes import Item
 
 
 def receive(kernel: Kernel, target: PID, item: Item) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from actors import UNAVAILABLE, Error, Queue
-from temporal_bridge._wire.converter import LARGEST
-from temporal_bridge._wire.items import Item
+from actors._channels.channel import Queue
+from actors._values.errors import UNAVAILABLE, Error
+from actors._wire.envelopes import Item
 
 MOST_ITEMS = 5000
 
@@ -44,7 +44,7 @@ class Outbox:
     Written once for both sides: `run_soon` starts what transmits, on whatever loop `transmit` needs; the senders wait
     on channels. If it starts at once, `gather` gives those who have been answered together the time to send again, so
     that the first of them does not leave alone. When nothing is left to send the outbox calls `on_idle`, and may be
-    forgotten.
+    forgotten. A batch has at most `largest` bytes, but at least one item.
     """
 
     def __init__(
@@ -53,7 +53,10 @@ class Outbox:
         run_soon: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
         on_idle: Callable[[], None],
         gather: Callable[[], Awaitable[None]] | None = None,
+        *,
+        largest: int,
     ) -> None:
+        self._largest = largest
         self._transmit = transmit
         self._gather = gather
         self._run_soon = run_soon
@@ -150,7 +153,7 @@ class Outbox:
         """The next batch: at least one item, and no more than the server takes at once."""
         count = size = 0
         for waiting in self._waiting[:MOST_ITEMS]:
-            if count and size + waiting.size > LARGEST:
+            if count and size + waiting.size > self._largest:
                 break
             size += waiting.size
             count += 1

@@ -1,0 +1,151 @@
+"""What travels: signals and deliveries, and the header that says from whom, which one, and in what context.
+
+A message to a durable process is a signal named by its topic, with the payload as its argument, so that every Temporal
+tool can read and write it. Several messages to one destination travel together as one `@batch` signal. What the
+runtime says to itself has topics of its own that start with `@`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, cast
+
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadConverter
+
+from actors import PID, Description, Error, Result, gone
+from actors.wire import BATCH, CANCEL, Item, Mark, row_of
+from temporal_bridge._wire.cancel_request import CancelRequest
+from temporal_bridge._wire.converter import MsgpackPayloadConverter, payload_size
+
+HEADER: Final = "everproc"
+DEADLINE: Final = "@deadline"
+"""Announces a cancel request; in old histories, only its deadline."""
+
+
+DESCRIBE: Final = "@describe"
+"""The query that asks a durable process what can be seen of it."""
+
+STATE: Final = "get_state"
+"""The query that asks a durable server for its state; by this name for people, too."""
+
+DELIVER: Final = "@deliver"
+"""The activity that brings a batch to a process of a node."""
+
+WATCH: Final = "@watch"
+"""The activity that waits for the end of a process elsewhere."""
+
+LEASE: Final = "@lease"
+"""The activity that runs for as long as a node is alive."""
+
+IS_DEAD: Final = "@is_dead"
+"""The activity that says, of a node that is silent, whether it is dead."""
+
+IS_RUNNING: Final = "@is_running"
+"""The activity that says whether a workflow is open."""
+
+REFUSED_ATTRIBUTES: Final = "@refused_attributes"
+"""The activity that says which search attributes the server would refuse."""
+
+LOOK: Final = "@look"
+"""The activity that describes a process to who cannot look for itself."""
+
+TERMINATE_WORKFLOW: Final = "@terminate_workflow"
+"""The activity that terminates another workflow: no command of Temporal does."""
+
+DURABLE: Final = "temporal"
+"""The host in the PID of a durable process."""
+
+_packer = MsgpackPayloadConverter()
+
+
+def announce_item(request: CancelRequest) -> Item:
+    """A cancel request that is about to come: its deadline first, which counts from now."""
+    return Item(DEADLINE, [request.deadline, request.by, request.reason, request.id])
+
+
+def cancel_item(request: CancelRequest) -> Item:
+    """A request to stop, as a process is told of it."""
+    return Item(CANCEL, [request.by, request.reason, request.deadline])
+
+
+def with_size(item: Item, converter: PayloadConverter) -> tuple[Item, int]:
+    """An exit and its size; with a result that cannot be written, that is what the watcher is told (semantics 5)."""
+    try:
+        return item, payload_size(converter, item.values, "the result")
+    except Error as error:
+        return item._replace(values=[*item.values[:3], Result(error=error)]), 1000
+
+
+def looked(target: PID, found: list[Description] | None) -> Description:
+    """What a look at a process has found; None when its node did not answer.
+
+    Raises:
+        Error: kind NOT_FOUND, when there is no such process; UNAVAILABLE, when its node is gone.
+    """
+    if found:
+        return found[0]
+    missing: Description = gone(target, "noproc" if found is not None else "noconnection").unwrap()
+    return missing
+
+
+# Headers
+
+outgoing: ContextVar[Mapping[str, Payload] | None] = ContextVar("everproc_outgoing", default=None)
+"""What the interceptors add to the headers of the next call to Temporal."""
+
+incoming: ContextVar[Mapping[str, Any] | None] = ContextVar("everproc_incoming", default=None)
+"""The header of the signal or activity that is being handled."""
+
+
+eager: ContextVar[bool] = ContextVar("everproc_eager", default=True)
+"""Whether the next activity may start on the worker that asks for it, without a way through the task queue."""
+
+
+def to_header(facts: Mapping[str, Any]) -> dict[str, Payload]:
+    """Facts as a header, without those that are None."""
+    payload = _packer.to_payload({key: value for key, value in facts.items() if value is not None})
+    assert payload is not None
+    return {HEADER: payload}
+
+
+def from_header(headers: Mapping[str, Payload]) -> Mapping[str, Any]:
+    """The facts of a header; none when it was written by somebody else."""
+    payload = headers.get(HEADER)
+    if payload is None or payload.metadata.get("encoding") != b"binary/msgpack":
+        return {}
+    try:
+        facts: Any = _packer.from_payload(payload)
+    except Error:  # somebody else's, under our name
+        return {}
+    return cast("dict[str, Any]", facts) if isinstance(facts, dict) else {}
+
+
+class Signal(NamedTuple):
+    """A signal as it is given to Temporal."""
+
+    name: str
+    args: list[Any]
+    header: dict[str, Payload]
+
+
+def signal_of(items: list[Item], mark: Mark, more: Mapping[str, Any] | None = None) -> Signal:
+    """The signal for a batch: a lone item under its own name, several as one. `more` goes into its header."""
+    facts = {**(more or {}), "stream": mark.stream, "number": mark.number}
+    if len(items) == 1:
+        (item,) = items
+        return Signal(
+            item.topic,
+            item.values,
+            to_header({**facts, "from": item.sender, "call": item.call, "cause": item.cause}),
+        )
+    return Signal(BATCH, [[row_of(item, 4) for item in items]], to_header(facts))
+
+
+def items_of(name: str, values: list[Any], facts: Mapping[str, Any]) -> tuple[list[Item], Mark | None]:
+    """The items of a signal, and which batch it was if one of us sent it."""
+    mark = Mark(facts["stream"], facts["number"]) if "stream" in facts else None
+    if name == BATCH and len(values) == 1 and isinstance(values[0], list):
+        return [Item(*item) for item in cast("list[list[Any]]", values[0])], mark
+    return [Item(name, values, facts.get("from"), facts.get("call"), cause=facts.get("cause"))], mark
