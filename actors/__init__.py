@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from actors import context, groups, names
 from actors._channels.channel import Channel, Picked, Queue, Sending, select
 from actors._channels.dead_letters import DeadLetter, DeadLetters
-from actors._channels.mailbox import Bound, mailbox_full
+from actors._channels.mailbox import Capacity, mailbox_full
 from actors._kernel.cluster_client import Cluster
 from actors._kernel.entries import (
     Behaviour,
@@ -27,23 +27,23 @@ from actors._kernel.entries import (
 from actors._kernel.groups import GroupChange
 from actors._kernel.host import Host, SpawnFunction, SpawnRequest
 from actors._kernel.kernel import Kernel
-from actors._kernel.links_and_monitors import exit_sink, gone
+from actors._kernel.links_and_monitors import exit_callback, gone
 from actors._kernel.process import Options, Process, running_process
 from actors._runtime.green_scheduler import in_trio
 from actors._runtime.node import ControlSocket, Node, register_control_socket, run
 from actors._runtime.trampoline import GreenTask, Trampoline
 from actors._scheduling.context import current_context
-from actors._scheduling.continuation import LongLife
+from actors._scheduling.continuation import StateCarrier
 from actors._scheduling.scheduler import (
     OUTSIDE,
-    Caller,
+    CurrentProcess,
     Outside,
-    Parking,
     Scheduler,
+    Suspender,
     TaskOwner,
     Timer,
     Wait,
-    caller,
+    current_process,
 )
 from actors._scheduling.timers import Timers
 from actors._values.durations import Duration, option_seconds, seconds
@@ -225,10 +225,10 @@ __all__ += [
     "OUTSIDE",
     "Attempt",
     "Behaviour",
-    "Bound",
     "CallOptions",
-    "Caller",
+    "Capacity",
     "Cluster",
+    "CurrentProcess",
     "DeadLetters",
     "Description",
     "Entry",
@@ -239,9 +239,7 @@ __all__ += [
     "GreenTask",
     "Host",
     "Kernel",
-    "LongLife",
     "Outside",
-    "Parking",
     "Process",
     "Queue",
     "Registry",
@@ -250,17 +248,19 @@ __all__ += [
     "Scheduler",
     "SpawnFunction",
     "SpawnRequest",
+    "StateCarrier",
     "Statistics",
+    "Suspender",
     "TaskOwner",
     "Timer",
     "Timers",
     "Trampoline",
     "Wait",
     "attempt",
-    "caller",
     "check_topic",
     "current_context",
-    "exit_sink",
+    "current_process",
+    "exit_callback",
     "function_entry",
     "gone",
     "invalid",

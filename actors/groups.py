@@ -12,7 +12,7 @@ from typing import Any
 from actors._channels.channel import Channel
 from actors._kernel.cluster_client import cluster_of, in_cluster
 from actors._kernel.groups import GroupChange
-from actors._kernel.process import Process, take_turn
+from actors._kernel.process import Process, take_reduction
 from actors._values.errors import invalid
 from actors._values.messages import Message, check_topic, payload_of
 from actors._values.pid import PID
@@ -57,7 +57,7 @@ async def broadcast(group: str, topic: str, *payload: Any, scope: str = "node") 
     check_topic(topic)
     taken = 0
     for pid in dict.fromkeys(await _members(process, cluster, group)):
-        await take_turn()
+        await take_reduction()
         taken += await process.kernel.send(pid, Message(topic, payload_of(payload), process.pid))
     return taken
 
@@ -86,4 +86,4 @@ async def _here(group: str, scope: str) -> tuple[Process, bool]:
     if not isinstance(group, str) or not group:
         raise invalid("group", group, "a non-empty string")
     cluster = in_cluster(scope)
-    return await take_turn(), cluster
+    return await take_reduction(), cluster

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from actors._kernel.cluster_client import cluster_of, in_cluster
 from actors._kernel.names import check_name, taken
-from actors._kernel.process import take_turn
+from actors._kernel.process import take_reduction
 from actors._values.errors import NOT_FOUND, Error
 from actors._values.pid import PID
 
@@ -30,7 +30,7 @@ async def register(name: str, scope: str = "node") -> None:
     """
     check_name(name)
     cluster = in_cluster(scope)
-    process = await take_turn()
+    process = await take_reduction()
     if not cluster:
         process.kernel.names.register(name, process)
         return
@@ -47,7 +47,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
     """
     check_name(name)
     cluster = in_cluster(scope)
-    process = await take_turn()
+    process = await take_reduction()
     if cluster:
         pid: PID | None = await cluster_of(process).ask(process, "lookup", name)
     else:
@@ -66,7 +66,7 @@ async def unregister(name: str, scope: str = "node") -> bool:
     """
     check_name(name)
     cluster = in_cluster(scope)
-    process = await take_turn()
+    process = await take_reduction()
     if not cluster:
         return process.kernel.names.unregister(name)
     freed: bool = await cluster_of(process).ask(process, "unregister", name)

@@ -19,10 +19,10 @@ from opentelemetry.propagate import get_global_textmap
 from opentelemetry.propagators.textmap import CarrierValT
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
-from actors._channels.observers import Carrier, Tap
+from actors._channels.observers import Carrier, MailboxObserver
 from actors._kernel.entries import Entry
 from actors._kernel.process import Process
-from actors._scheduling.scheduler import caller
+from actors._scheduling.scheduler import current_process
 from actors._values.messages import Message
 from actors._values.pid import PID, Dest
 
@@ -143,8 +143,8 @@ class SpanTracing:
 
     # Processes
 
-    def tap(self, process: Process) -> Tap:
-        """As `Tracing.tap`."""
+    def observer(self, process: Process) -> MailboxObserver:
+        """As `Tracing.observer`."""
         return _Tap(self, self.spans, process)
 
     def body(
@@ -159,7 +159,7 @@ class SpanTracing:
                 running.get_current(),
                 _about(process),
             )
-            tap = process.mailbox.tap
+            observer = process.mailbox.observer
             running.attach(span.context)
             error: Exception | None = None
             try:
@@ -168,8 +168,8 @@ class SpanTracing:
                 error = raised
                 raise
             finally:
-                if isinstance(tap, _Tap):
-                    tap.close(error)
+                if isinstance(observer, _Tap):
+                    observer.close(error)
                 span.end(error)
                 del error
 
@@ -222,7 +222,7 @@ class _Tap:
 
 
 def _task() -> object:
-    return caller.get().scheduler.running()
+    return current_process.get().scheduler.running()
 
 
 def _within(context: Context, cause: Context) -> Context:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from actors._kernel.process import Process
 from actors._runtime.node import Node
-from actors._scheduling.scheduler import caller
+from actors._scheduling.scheduler import current_process
 from actors._values.errors import CONFLICT, Error, invalid
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _Annotated:
 
     def __call__(self, *args: Any, **named: Any) -> logging.LogRecord:
         record: logging.LogRecord = self._make(*args, **named)
-        by = caller.get()
+        by = current_process.get()
         process = by if isinstance(by, Process) else None
         record.actor_pid = "-" if process is None else str(process.pid)
         record.actor_entry = "-" if process is None else process.entry.id

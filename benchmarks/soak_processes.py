@@ -125,7 +125,7 @@ async def exchange(books: Books, then: Callable[[Books], Awaitable[None]] | None
         books.peers, has_turn = await actors.listen("peers").receive()
         books.sent = [0] * len(books.peers)
         if has_turn:
-            await take_turn(books)
+            await take_reduction(books)
     numbers, end = actors.listen("number"), actors.listen("end")
     while not books.ended or len(books.done) < len(books.taken):
         picked = await (actors.select(numbers) if books.ended else actors.select(end, numbers))
@@ -140,14 +140,14 @@ async def exchange(books: Books, then: Callable[[Books], Awaitable[None]] | None
             continue
         books.note(sender, number)
         if brings == TURN and not books.ended:
-            await take_turn(books)
+            await take_reduction(books)
             await call_server(books)
             if then is not None:
                 await then(books)
     return books.result()
 
 
-async def take_turn(books: Books) -> None:
+async def take_reduction(books: Books) -> None:
     """Send the next numbers to the next peer, and the turn with the last of them."""
     index = books.turns % len(books.peers)
     books.turns += 1

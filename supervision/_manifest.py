@@ -12,11 +12,11 @@ import actors
 from actors import INVALID, Cancel, Error, LinkDown, Node, invalid, process_entry, seconds
 from actors.manifest import (
     Field,
-    Item,
     Kind,
     Layer,
+    ManifestEntry,
     Problem,
-    Until,
+    WaitForEnd,
     count,
     duration,
     flag,
@@ -92,7 +92,7 @@ def _check(values: Mapping[str, Any]) -> None:
         raise Error(error.message, kind=INVALID, details={"name": f"lifecycle.backoff.{name}"}) from error
 
 
-def _declare(item: Item, target: Any) -> None:
+def _declare(item: ManifestEntry, target: Any) -> None:
     """A service is no entry of the registry; but what it starts has to be something that can be started."""
     if target is None:
         process_entry(item.values["process"], f"{item.key}.process")
@@ -105,7 +105,7 @@ def _declare(item: Item, target: Any) -> None:
         raise invalid(f"{item.key}.source", item.values.get("source"), f"that of {expected}") from error
 
 
-def _service(item: Item) -> Service:
+def _service(item: ManifestEntry) -> Service:
     values, lifecycle = item.values, item.values.get("lifecycle", {})
     target = import_source(values.get("source"), f"{item.key}.source")
     given = {
@@ -120,7 +120,7 @@ def _service(item: Item) -> Service:
     return Service(item.id, start, tuple(values.get("args", ())), backoff=_backoff(lifecycle), **given)
 
 
-def _problems(items: Sequence[Item]) -> Iterator[Problem]:
+def _problems(items: Sequence[ManifestEntry]) -> Iterator[Problem]:
     """Services that require one another."""
     requires = {item.id: tuple(item.values.get("lifecycle", {}).get("requires", ())) for item in items}
     if any(name not in requires for names in requires.values() for name in names):
@@ -133,11 +133,11 @@ def _problems(items: Sequence[Item]) -> Iterator[Problem]:
         yield first.problem(f"{key}: {error.message}", "lifecycle", "requires")
 
 
-def _started(items: Sequence[Item]) -> list[Item]:
+def _started(items: Sequence[ManifestEntry]) -> list[ManifestEntry]:
     """Those that start by themselves, and what they require."""
     by_id = {item.id: item for item in items}
     waiting = [item for item in items if item.values.get("lifecycle", {}).get("auto_start", True)]
-    chosen: dict[str, Item] = {}
+    chosen: dict[str, ManifestEntry] = {}
     while waiting:
         item = waiting.pop()
         if item.id not in chosen:
@@ -196,7 +196,7 @@ class _Running:
 
 
 @asynccontextmanager
-async def _open(node: Node, items: Sequence[Item]) -> AsyncGenerator[Until | None, None]:
+async def _open(node: Node, items: Sequence[ManifestEntry]) -> AsyncGenerator[WaitForEnd | None, None]:
     services = [_service(item) for item in _started(items)]
     if not services:
         yield None

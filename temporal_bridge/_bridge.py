@@ -24,21 +24,27 @@ from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import through_trio
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.connection import connect, shared_runtime
-from temporal_bridge._client.server_liveness import Outages
+from temporal_bridge._client.server_liveness import ServerMonitor
 from temporal_bridge._client.temporal_client import TemporalClient
 from temporal_bridge._client.temporal_host import TemporalHost
 from temporal_bridge._nodes.nodes_host import NodesHost
 from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
 from temporal_bridge._wire.signals import DURABLE
-from temporal_bridge._wire.task_queues import add_known, known, node_queue, pulse_queue, watch_queue
-from temporal_bridge._worker.dead_letters import LendDeadLetters
+from temporal_bridge._wire.task_queues import (
+    add_open_workers,
+    node_queue,
+    open_workers,
+    pulse_queue,
+    watch_queue,
+)
+from temporal_bridge._worker.dead_letters import DeadLetterFunction
 from temporal_bridge._worker.function_activity import FunctionActivity
 from temporal_bridge._worker.headers import HeaderInterceptor
 from temporal_bridge._worker.health import Health, check_health
-from temporal_bridge._worker.run_worker import Serving
+from temporal_bridge._worker.run_worker import WorkerRunner
 from temporal_bridge._worker.sandbox import workflow_runner
 from temporal_bridge._worker.sdk_metrics import SDKMetrics
-from temporal_bridge._worker.search_attributes import LendRefused
+from temporal_bridge._worker.search_attributes import RefusedAttributesFunction
 from temporal_bridge._worker.system_activities import Activities
 from temporal_bridge._worker.tracing import tracing_interceptors
 from temporal_bridge._worker.unsupported import EndUnsupported
@@ -117,7 +123,7 @@ class TemporalBridge:
             raise Error(f"node {kernel.name} has a bridge already", kind=CONFLICT)
         own: Exception | None = None  # an error of the block, which the nursery would wrap in a group
         async with AsyncExitStack() as stack:
-            add_known(self._workers)
+            add_open_workers(self._workers)
             stack.callback(self._forget_known)
             config = self._config.resolve()
             self.namespace = config.namespace or "default"
@@ -134,7 +140,7 @@ class TemporalBridge:
             clients = Clients(client)
             web = None if self.server is None else self.server.ui_address
             host = TemporalHost(kernel, clients, portal, nursery, web)
-            outages = Outages(client, portal, pulse_queue(kernel.name))
+            outages = ServerMonitor(client, portal, pulse_queue(kernel.name))
             nodes = NodesHost(kernel, client, portal, nursery, outages)
             activities = Activities(kernel, portal, host, nodes)
             here = [worker for worker in self._workers if worker.run]
@@ -143,7 +149,7 @@ class TemporalBridge:
             functions = [FunctionActivity(kernel, portal, worker) for worker in here]
             queues = [*(worker.task_queue for worker in here), REGISTRY]
             running = [
-                Serving(portal, make)
+                WorkerRunner(portal, make)
                 for make in (
                     partial(_node_worker, client, kernel, activities),
                     *(partial(_worker, client, served, activities, kernel, portal) for served in functions),
@@ -160,7 +166,9 @@ class TemporalBridge:
 
             async def serve(namespace: str) -> None:
                 """Take deliveries from the processes of another namespace."""
-                serving = Serving(portal, partial(_node_worker, clients.of(namespace), kernel, activities))
+                serving = WorkerRunner(
+                    portal, partial(_node_worker, clients.of(namespace), kernel, activities)
+                )
                 await serving.begin()
                 running.append(serving)
                 nursery.start_soon(_run_visiting, serving, namespace)
@@ -225,7 +233,7 @@ class TemporalBridge:
 
     def _attach(self, kernel: Kernel, host: TemporalHost, nodes: NodesHost) -> None:
         kernel.routes[DURABLE] = host
-        kernel.elsewhere = nodes
+        kernel.remote_host = nodes
         kernel.gauges["outbox_messages"] = lambda: host.waiting() + nodes.waiting()
         start, registry = host.spawner(REGISTRY), registry_of(self.namespace)
 
@@ -240,7 +248,7 @@ class TemporalBridge:
             kernel.spawners[worker.id] = host.spawner(worker.task_queue)
 
     def _detach(self, kernel: Kernel) -> None:
-        kernel.elsewhere = None
+        kernel.remote_host = None
         del kernel.gauges["outbox_messages"]
         kernel.cluster = None
         for worker in self._workers:
@@ -248,8 +256,8 @@ class TemporalBridge:
 
     def _forget_known(self) -> None:
         for worker in self._workers:
-            if known.get(worker.id) is worker:
-                del known[worker.id]
+            if open_workers.get(worker.id) is worker:
+                del open_workers[worker.id]
 
 
 # Workers are made on the asyncio loop, which they belong to: hence async, although nothing waits.
@@ -306,12 +314,16 @@ async def _worker(
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function],
         workflow_runner=workflow_runner(worker.sandbox, client.data_converter.payload_codec),
-        interceptors=[EndUnsupported(client), LendRefused(client), LendDeadLetters(kernel, portal)],
+        interceptors=[
+            EndUnsupported(client),
+            RefusedAttributesFunction(client),
+            DeadLetterFunction(kernel, portal),
+        ],
         **settings,
     )
 
 
-async def _run_visiting(serving: Serving, namespace: str) -> None:
+async def _run_visiting(serving: WorkerRunner, namespace: str) -> None:
     """Run a worker in a namespace that is not the bridge's: what becomes of that is no reason to end."""
     try:
         await serving.run()

@@ -13,13 +13,13 @@ from temporalio.client import Client
 
 from actors import INVALID, Entry, Error, Namespace, Node, invalid
 from actors.manifest import (
+    CheckResult,
     Field,
-    Finding,
-    Item,
     Kind,
     Layer,
+    ManifestEntry,
     Problem,
-    Until,
+    WaitForEnd,
     count,
     declare,
     duration,
@@ -124,7 +124,7 @@ def _pems(given: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _worker(item: Item, served: Sequence[Entry]) -> Worker:
+def _worker(item: ManifestEntry, served: Sequence[Entry]) -> Worker:
     own = {name: item.values[name] for name in _OWN_WORKER_FIELDS if name in item.values and name != "client"}
     options = {name: item.values[name] for name in WORKER_OPTIONS if name in item.values}
     namespace = Namespace(item.id.partition(":")[0])
@@ -135,7 +135,7 @@ def _worker(item: Item, served: Sequence[Entry]) -> Worker:
 
 def _check_worker(values: Mapping[str, Any]) -> None:
     try:
-        _worker(Item("check:worker", WORKER, values), ())
+        _worker(ManifestEntry("check:worker", WORKER, values), ())
     except Error as error:  # options have no table of their own here
         name = str(error.details.get("name", "")).removeprefix("options.")
         raise Error(error.message.replace("options.", ""), kind=INVALID, details={"name": name}) from None
@@ -151,13 +151,13 @@ def _check_activity(values: Mapping[str, Any]) -> None:
         )
 
 
-def _declare_workflow(item: Item, function: Any) -> None:
+def _declare_workflow(item: ManifestEntry, function: Any) -> None:
     facts = {name: item.values[name] for name in ("worker", "name", "on_crash") if name in item.values}
     declare("process", item, function, **facts)
     check_importable(Entry(item.id, "process", function))
 
 
-def _declare_activity(item: Item, function: Any) -> None:
+def _declare_activity(item: ManifestEntry, function: Any) -> None:
     worker = item.values["worker"]
     if item.values.get("process"):
         declare("process", item, function, worker=worker, activity=True)
@@ -165,22 +165,25 @@ def _declare_activity(item: Item, function: Any) -> None:
         declare("function", item, function, worker=worker, local=item.values.get("local", False))
 
 
-def _complete(items: Sequence[Item], known: Sequence[Entry], said: Mapping[str, Any]) -> list[Item]:
+def _complete(
+    items: Sequence[ManifestEntry], known: Sequence[Entry], overrides: Mapping[str, Any]
+) -> list[ManifestEntry]:
     """A worker for each that entries name and nobody has declared; and the client that the command line names."""
     there = {item.id for item in items if item.kind == WORKER}
     named = {entry.worker for entry in known if entry.worker is not None}
     added = [
-        Item(worker, WORKER, {"task_queue": worker.replace(":", "-")}) for worker in sorted(named - there)
+        ManifestEntry(worker, WORKER, {"task_queue": worker.replace(":", "-")})
+        for worker in sorted(named - there)
     ]
-    wanted = {name: said[name] for name in ("address", "namespace") if said.get(name) is not None}
+    wanted = {name: overrides[name] for name in ("address", "namespace") if overrides.get(name) is not None}
     if wanted:
         if "address" in wanted:
             _address(wanted["address"], "address")
-        added.append(Item("everproc:command-line", CLIENT, wanted))
+        added.append(ManifestEntry("everproc:command-line", CLIENT, wanted))
     return added
 
 
-def _problems(items: Sequence[Item]) -> Iterator[Problem]:
+def _problems(items: Sequence[ManifestEntry]) -> Iterator[Problem]:
     """More than one client: all durable processes of a node are in one namespace of one server."""
     clients = [item for item in items if item.kind == CLIENT]
     for first, other in zip(clients[:1] * len(clients), clients[1:], strict=False):
@@ -190,14 +193,14 @@ def _problems(items: Sequence[Item]) -> Iterator[Problem]:
         )
 
 
-def _bridging(items: Sequence[Item]) -> tuple[TemporalClient, list[Worker]] | None:
+def _bridging(items: Sequence[ManifestEntry]) -> tuple[TemporalClient, list[Worker]] | None:
     """The client and the workers of a program; None, when it needs none.
 
     Raises:
         Error: as `TemporalClient` and `Worker`.
     """
     clients = [item for item in items if item.kind == CLIENT]
-    said = [item for item in clients if not item.file]
+    overrides = [item for item in clients if not item.file]
     declared = [item for item in clients if item.file]
     workers = [item for item in items if item.kind == WORKER]
     if not workers and not clients:
@@ -206,7 +209,7 @@ def _bridging(items: Sequence[Item]) -> tuple[TemporalClient, list[Worker]] | No
     if declared and "codec" in declared[0].values:
         codec = import_source(declared[0].values["codec"], f"{declared[0].key}.codec")
         client = attrs.evolve(client, codec=codec)
-    for item in said:
+    for item in overrides:
         client = attrs.evolve(client, **item.values)
     served = [entry for entry in entries() if entry.kind in ("process", "function")]
     return client, [_worker(item, [entry for entry in served if _serves(item.id, entry)]) for item in workers]
@@ -218,7 +221,7 @@ def _serves(worker: str, entry: Entry) -> bool:
 
 
 @asynccontextmanager
-async def _open(node: Node, items: Sequence[Item]) -> AsyncGenerator[Until | None, None]:
+async def _open(node: Node, items: Sequence[ManifestEntry]) -> AsyncGenerator[WaitForEnd | None, None]:
     found = _bridging(items)
     if found is None:
         yield None
@@ -231,29 +234,29 @@ async def _open(node: Node, items: Sequence[Item]) -> AsyncGenerator[Until | Non
         yield None if bridge.server is None else bridge.server.watch
 
 
-async def _check(items: Sequence[Item]) -> AsyncIterator[Finding]:
+async def _check(items: Sequence[ManifestEntry]) -> AsyncIterator[CheckResult]:
     """The connection, and the determinism of what is durable, as far as its source shows."""
     try:
         found = _bridging(items)
     except Error as error:
-        yield Finding("temporal", False, error.message)
+        yield CheckResult("temporal", False, error.message)
         return
     if found is None:
         return
     client, _ = found
     try:
-        yield Finding("connection", True, await _connection(client))
+        yield CheckResult("connection", True, await _connection(client))
     except Error as error:
-        yield Finding("connection", False, error.message)
+        yield CheckResult("connection", False, error.message)
     for entry in entries():
         if entry.kind == "process" and not entry.activity and entry.worker is not None:
             try:
                 check_importable(entry)
                 check_source(entry)
             except Error as error:
-                yield Finding(f"determinism of {entry.id}", False, error.message)
+                yield CheckResult(f"determinism of {entry.id}", False, error.message)
             else:
-                yield Finding(f"determinism of {entry.id}", True, "nothing found that would not replay")
+                yield CheckResult(f"determinism of {entry.id}", True, "nothing found that would not replay")
 
 
 async def _connection(client: TemporalClient) -> str:

@@ -42,7 +42,7 @@ from temporal_bridge._client.connection import connect, shared_runtime
 from temporal_bridge._client.temporal_client import TemporalClient
 from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
 from temporal_bridge._wire.failures import from_failure
-from temporal_bridge._wire.task_queues import add_known, known
+from temporal_bridge._wire.task_queues import add_open_workers, open_workers
 from temporal_bridge._worker.headers import HeaderInterceptor
 from temporal_bridge._worker.sandbox import workflow_runner
 from temporal_bridge._worker.worker import Worker
@@ -124,8 +124,8 @@ async def replay(
         converter: of their payloads.
         sandbox: whether their workers use Temporal's sandbox.
     """
-    added = [worker for worker in workers if worker.id not in known]
-    add_known(added)
+    added = [worker for worker in workers if worker.id not in open_workers]
+    add_open_workers(added)
     replayer = Replayer(
         workflows=[DurableProcess],
         workflow_runner=workflow_runner(sandbox),
@@ -143,7 +143,7 @@ async def replay(
                 yield Replayed(result.history.workflow_id, result.history.run_id, error)
     finally:
         for worker in added:
-            known.pop(worker.id, None)
+            open_workers.pop(worker.id, None)
 
 
 async def _each(histories: Sequence[WorkflowHistory]) -> AsyncIterator[WorkflowHistory]:

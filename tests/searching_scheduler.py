@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from actors import (
     PID,
-    Caller,
+    CurrentProcess,
     Exit,
     Kernel,
     MonitorRef,
@@ -26,7 +26,7 @@ from actors import (
     TaskOwner,
     Timer,
     Wait,
-    caller,
+    current_process,
     process_entry,
 )
 
@@ -45,13 +45,13 @@ class _Owner(Protocol):
 class Alone:
     """Who runs a task that belongs to no process: a test chooses its turns, and its outcome is kept."""
 
-    def __init__(self, scheduler: SearchingScheduler, turns: int) -> None:
+    def __init__(self, scheduler: SearchingScheduler, reductions: int) -> None:
         self.scheduler = scheduler
-        self.turns = turns
+        self.reductions = reductions
         self.outcome: tuple[str, Any] | None = None
 
     async def pause(self) -> None:
-        self.turns = 1
+        self.reductions = 1
         await self.scheduler.checkpoint()
 
     def task_ended(self, task: object, value: Any, error: BaseException | None, cancelled: bool) -> None:
@@ -72,7 +72,7 @@ class Task:
         self.function = function
         self.routine: Coroutine[Any, Any, Any] = _called(function, args)
         self.context = contextvars.copy_context()
-        self.context.run(caller.set, cast(Caller, owner))
+        self.context.run(current_process.set, cast(CurrentProcess, owner))
         self.started = False
         self.wait: Wait | None = None
         self.value: Any = None
@@ -116,9 +116,11 @@ class SearchingScheduler:
 
     # For tests
 
-    def run(self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, turns: int = 256) -> Task:
+    def run(
+        self, function: Callable[..., Coroutine[Any, Any, Any]], *args: Any, reductions: int = 256
+    ) -> Task:
         """Make a task that belongs to no process."""
-        task = Task(Alone(self, turns), function, args)
+        task = Task(Alone(self, reductions), function, args)
         self.runnable.append(task)
         return task
 
@@ -189,7 +191,7 @@ class SearchingScheduler:
         task.cancelled = True
         if task.wait is not None and not task.shields:
             wait, task.wait = task.wait, None
-            wait.abandon()
+            wait.abort()
             task.interrupted = True
             self.runnable.append(task)
 
@@ -201,7 +203,7 @@ class SearchingScheduler:
         task = self.running()
         assert wait.task is task
         if task.must_raise:
-            wait.abandon()
+            wait.abort()
             raise Cancelled
         task.wait = wait
         return await _suspend()

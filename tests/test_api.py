@@ -262,7 +262,7 @@ async def test_process_that_never_waits_lets_others_run_whatever_verb_it_uses() 
 
     async def other() -> None:
         while True:
-            turns.append(1)
+            reductions.append(1)
             await actors.sleep("0s")
 
     async def link_and_unlink() -> None:
@@ -293,13 +293,13 @@ async def test_process_that_never_waits_lets_others_run_whatever_verb_it_uses() 
         join_and_leave,
         register_and_unregister,
     ):
-        turns: list[int] = []
+        reductions: list[int] = []
         busy_with = await actors.spawn(other)
         for _ in range(2000):
             await verb()
         await actors.terminate(busy_with)
         await settle()
-        assert len(turns) >= 5
+        assert len(reductions) >= 5
 
 
 # Outside of a process
@@ -307,11 +307,11 @@ async def test_process_that_never_waits_lets_others_run_whatever_verb_it_uses() 
 
 def outside_of_a_process(function: Any, *args: Any) -> Any:
     """Call a function as code that no process runs."""
-    token = actors.caller.set(actors.OUTSIDE)
+    token = actors.current_process.set(actors.OUTSIDE)
     try:
         return function(*args)
     finally:
-        actors.caller.reset(token)
+        actors.current_process.reset(token)
 
 
 @on_every_host
@@ -370,9 +370,9 @@ async def test_process_that_has_ended_can_use_no_verb_any_more() -> None:
         processes.append(me())
 
     await exit_of(child)
-    token = actors.caller.set(processes[0])
+    token = actors.current_process.set(processes[0])
     try:
         with pytest.raises(actors.Error, match="has ended"):
             actors.start_soon(crash)
     finally:
-        actors.caller.reset(token)
+        actors.current_process.reset(token)

@@ -8,7 +8,7 @@ import pytest
 
 import actors
 from actors import PID, Message, Node, wire
-from actors.wire import Item
+from actors.wire import Envelope
 from temporal_bridge import TemporalBridge, TemporalClient
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.temporal_host import TemporalHost
@@ -28,7 +28,7 @@ async def bridges(temporal_address: str) -> AsyncGenerator[tuple[Node, Portal, l
     ):
         found: list[Activities] = []
         for kernel in (node.kernel, beside.kernel):
-            host, nodes = kernel.routes["temporal"], kernel.elsewhere
+            host, nodes = kernel.routes["temporal"], kernel.remote_host
             assert isinstance(host, TemporalHost)
             assert isinstance(nodes, NodesHost)
             found.append(Activities(kernel, portal, host, nodes))
@@ -36,7 +36,7 @@ async def bridges(temporal_address: str) -> AsyncGenerator[tuple[Node, Portal, l
 
 
 def number(number: int, target: PID) -> list[object]:
-    return wire.row_of(wire.message_item(Message("n", number))._replace(target=str(target)))
+    return wire.to_row(wire.to_envelope(Message("n", number))._replace(target=str(target)))
 
 
 async def collects(count: int) -> list[int]:
@@ -72,10 +72,10 @@ async def test_bad_item_of_a_delivery_takes_none_of_the_others_with_it(
     async def main() -> list[int]:
         pid = actors.self_pid()
         bad = [
-            list(Item(wire.REPLY, [], None, None, str(pid))),
-            list(Item(wire.MONITOR, ["no pid", 1], None, None, str(pid))),
-            list(Item("n", [0], "no pid", None, str(pid))),
-            list(Item("n", [0], None, None, "no pid")),
+            list(Envelope(wire.REPLY, [], None, None, str(pid))),
+            list(Envelope(wire.MONITOR, ["no pid", 1], None, None, str(pid))),
+            list(Envelope("n", [0], "no pid", None, str(pid))),
+            list(Envelope("n", [0], None, None, "no pid")),
         ]
         rows = [number(1, pid), *bad, number(2, pid)]
         taken = await actors.in_trio(portal.call, activities.deliver, node.name, ["s", 1, 0], rows)

@@ -414,14 +414,14 @@ def parameters(label: str, function: Any, *, bound: bool = False) -> Iterator[st
 # Classes whose objects the runtime makes, or a host author from values that are right already.
 MADE_BY_THE_RUNTIME = {
     "Cancel", "DeadLetter", "Exit", "GroupChange", "LinkDown", "Message", "MonitorRef", "Options", "Picked", "Result",
-    "Attempt", "CallOptions", "Caller", "Description", "Entry", "FunctionCall", "FunctionHost", "FunctionInfo",
-    "Future", "GreenTask", "Host", "Kernel", "Outside", "Parking", "Process", "Queue", "ReplyTo", "RetryPolicy",
+    "Attempt", "CallOptions", "CurrentProcess", "Description", "Entry", "FunctionCall", "FunctionHost", "FunctionInfo",
+    "Future", "GreenTask", "Host", "Kernel", "Outside", "Suspender", "Process", "Queue", "ReplyTo", "RetryPolicy",
     "Scheduler", "TaskOwner", "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
-    "ChannelClosed", "Ticker", "Behaviour", "Bound", "Cluster", "DeadLetters", "LongLife", "Registry",
+    "ChannelClosed", "Ticker", "Behaviour", "Capacity", "Cluster", "DeadLetters", "StateCarrier", "Registry",
 }  # fmt: skip
 FOR_HOSTS_ONLY = {
     "current_context",
-    "exit_sink",
+    "exit_callback",
     "gone",
     "mailbox_full",
     "payload_of",
@@ -442,8 +442,8 @@ METHODS = (
 )
 # Not for users: for select and the kernel, for the host that runs a function, of `Exception`.
 INNER = {
-    "give", "take", "join", "leave", "wait_for", "opened", "offers", "accepts", "started", "settle", "with_traceback",
-    "add_note",
+    "give", "take", "join", "leave", "wait_for", "unwrap", "can_receive", "can_send", "started", "settle",
+    "with_traceback", "add_note",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 
 import actors
 from actors import INVALID, NOT_FOUND, PID, TIMEOUT, UNAVAILABLE, Error, Message, Node, ReplyTo, wire
-from actors.wire import Mark, Unanswered
+from actors.wire import CallOutcome, SequenceNumber
 from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Worker
 from temporal_bridge._client.signal_workflow import send_signal
 from temporal_bridge._client.update_workflow import send_update
@@ -146,16 +146,16 @@ async def test_call_that_was_refused_as_an_update_and_taken_nevertheless_is_deli
     """The server may refuse an update, which then goes as a message, and find later that the worker has taken it."""
     pid = await here.node.spawn(hoarder)
     caller = ReplyTo(PID(here.node.name, "trio", "1"), 7)
-    item = wire.message_item(Message("ask", 1, reply_to=caller))
+    item = wire.to_envelope(Message("ask", 1, reply_to=caller))
 
     async def by_message() -> None:
-        signal = signals.signal_of([wire.refused_item(item)], Mark("another", 1))
+        signal = signals.signal_of([wire.refused_envelope(item)], SequenceNumber("another", 1))
         await here.portal.call(send_signal, here.client, pid.id, signal, here.new_id())
 
     async def by_update() -> None:
         key = wire.call_key(caller)
         answer, _ = await here.portal.call(send_update, here.client, pid.id, key, item)
-        assert answer is Unanswered.LATER
+        assert answer is CallOutcome.DEFERRED
 
     async with trio.open_nursery() as nursery:
         if first == "update":
@@ -181,7 +181,7 @@ async def test_reply_to_a_call_that_was_refused_as_an_update_and_taken_and_answe
             await here.handle(pid).signal("upgrade", None)
             while (await here.handle(pid).describe()).run_id == run_id:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        return Unanswered.REFUSED, None
+        return CallOutcome.REFUSED, None
 
     monkeypatch.setattr("temporal_bridge._client.calls_as_updates.send_update", refused)
     assert await here.node.call(pid, "add", 2, timeout="20s") == 2

@@ -32,7 +32,7 @@ from temporal_bridge import EmbeddedServer, TemporalBridge, TemporalClient, Work
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client import server_liveness as _outages
 from temporal_bridge._client.connection import connect
-from temporal_bridge._client.server_liveness import Outages
+from temporal_bridge._client.server_liveness import ServerMonitor
 from temporal_bridge._nodes.failure_detector import ALIVE
 from temporal_bridge.devserver.program import find_temporal
 from temporal_bridge.devserver.server import DYNAMIC_CONFIG
@@ -221,10 +221,10 @@ async def test_absence_of_the_server_is_noticed_at_once_however_short(
 ) -> None:
     requests = Requests(monkeypatch)
 
-    async def away(outages: Outages) -> bool:
+    async def away(outages: ServerMonitor) -> bool:
         return outages.since == math.inf
 
-    async def back(outages: Outages) -> bool:
+    async def back(outages: ServerMonitor) -> bool:
         return outages.since < math.inf
 
     async with own_server(tmp_path) as server:
@@ -232,7 +232,7 @@ async def test_absence_of_the_server_is_noticed_at_once_however_short(
             await answering(server)
         async with Portal() as portal, trio.open_nursery() as nursery:
             client = await portal.call(connect, TemporalClient(server.address))
-            outages = Outages(client, portal, "nobody-else")
+            outages = ServerMonitor(client, portal, "nobody-else")
             nursery.start_soon(outages.run)
             for _ in range(2):
                 began = outages.since

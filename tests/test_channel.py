@@ -419,38 +419,38 @@ async def test_cancelled_sender_has_not_sent() -> None:
 async def test_busy_receiver_lets_others_run() -> None:
     channel = Channel[int](capacity=10_000)
     await send(channel, *range(10_000))
-    turns: list[int] = []
+    reductions: list[int] = []
 
     async def other() -> None:
         while True:
-            turns.append(1)
+            reductions.append(1)
             await actors.sleep("0s")
 
     pid = await actors.spawn(other)
     for _ in range(10_000):
         await channel.receive()
     await actors.terminate(pid)
-    assert len(turns) > 10
+    assert len(reductions) > 10
 
 
 @on_every_host
 async def test_busy_sender_and_select_let_others_run() -> None:
     channel = Channel[int](capacity=10_000)
-    turns: list[int] = []
+    reductions: list[int] = []
 
     async def other() -> None:
         while True:
-            turns.append(1)
+            reductions.append(1)
             await actors.sleep("0s")
 
     pid = await actors.spawn(other)
     await send(channel, *range(10_000))
-    after_send = len(turns)
+    after_send = len(reductions)
     for _ in range(10_000):
         await select(channel)
     await actors.terminate(pid)
     assert after_send > 10
-    assert len(turns) - after_send > 10
+    assert len(reductions) - after_send > 10
 
 
 @on_every_host

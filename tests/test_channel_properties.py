@@ -173,7 +173,7 @@ class Bench:
                 return await given[0].channel.send(given[0].value)
             return await given[0].receive()
 
-        task = self.scheduler.run(run, turns=0 if start == "without a turn" else 1)
+        task = self.scheduler.run(run, reductions=0 if start == "without a turn" else 1)
         self.operations[task] = Operation(chosen, default, plain)
         self.next[task] = "pause" if start == "without a turn" else "act"
         if start == "at once":
@@ -245,13 +245,13 @@ class Bench:
         for index, channel in enumerate(self.channels):
             expected = self.model.channels[index]
             assert channel.closed == expected.closed
-            assert channel.offers() == bool(expected.buffer or self.model.first(SEND, index))
+            assert channel.can_receive() == bool(expected.buffer or self.model.first(SEND, index))
             if not channel.closed:
-                assert channel.accepts() == self.model.ready(SEND, index)
+                assert channel.can_send() == self.model.ready(SEND, index)
             if isinstance(channel, Queue):
                 assert channel.unread == len(expected.buffer)
                 assert channel.peek() == (expected.buffer[0] if expected.buffer else None)
-                assert channel.awaited == (self.model.first(RECEIVE, index) is not None)
+                assert channel.has_receiver == (self.model.first(RECEIVE, index) is not None)
 
     def clear(self) -> None:
         """Cancel everybody; what lies in the channels then is what the model says."""
@@ -263,7 +263,7 @@ class Bench:
         for index, channel in enumerate(self.channels):
             expected = self.model.channels[index]
             assert [channel.take() for _ in range(len(expected.buffer))] == expected.buffer
-            assert not channel.offers()
+            assert not channel.can_receive()
 
 
 @settings(max_examples=12 * settings().max_examples)

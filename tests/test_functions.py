@@ -213,7 +213,7 @@ async def test_error_of_a_function_whose_result_nobody_asks_for_is_logged(
 ) -> None:
     heard, seen, cancelled = funcs.start(fails), funcs.start(fails), funcs.start(sleeps)
     seen_channel = seen.channel()
-    unheard = [funcs.start(fails)]
+    unhandled = [funcs.start(fails)]
     await settle()
     with pytest.raises(actors.Error, match="on purpose"):
         await heard.result()
@@ -222,7 +222,7 @@ async def test_error_of_a_function_whose_result_nobody_asks_for_is_logged(
     await settle()
     del heard, seen, cancelled
     assert caplog.records == []
-    unheard.clear()
+    unhandled.clear()
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     for part in ("tests.test_functions:fails", str(actors.self_pid()), "ValueError: on purpose"):

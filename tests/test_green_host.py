@@ -322,21 +322,21 @@ async def test_a_busy_ring_leaves_every_other_turn_to_trio() -> None:
         await node.spawn(ring, 1000, 1000, on="green")
         listeners = await nursery.start(trio.serve_tcp, serve, 0)
         green = green_of(node)
-        while green.turns < 10:
+        while green.reductions < 10:
             await trio.lowlevel.checkpoint()
         client = await trio.testing.open_stream_to_socket_listener(listeners[0])
         await client.send_all(b"first")
         assert await client.receive_some() == b"first"
-        turns: list[int] = []
+        reductions: list[int] = []
         for _ in range(20):
-            before = green.turns
+            before = green.reductions
             await client.send_all(b"ping")
             assert await client.receive_some() == b"ping"
-            turns.append(green.turns - before)
+            reductions.append(green.reductions - before)
         await client.aclose()
         nursery.cancel_scope.cancel()
     # There and back is a handful of wake-ups, and between two of them the ring has one turn.
-    assert sorted(turns)[len(turns) // 2] <= 10
+    assert sorted(reductions)[len(reductions) // 2] <= 10
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     run = GreenScheduler.run
 
     def recorded(green: GreenScheduler, steps: int) -> None:
-        made.append((green.turns, steps))
+        made.append((green.reductions, steps))
         run(green, steps)
 
     monkeypatch.setattr(GreenScheduler, "run", recorded)
@@ -359,7 +359,7 @@ async def test_a_turn_ends_after_its_steps(
     monkeypatch.setattr(green_host, "perf_counter", lambda: 0.0)
     async with actors.Node() as node:
         await node.spawn(ring, 100, 100, on="green")
-        while green_of(node).turns < 5:
+        while green_of(node).reductions < 5:
             await trio.lowlevel.checkpoint()
     for turn in range(1, 5):
         assert sum(steps for number, steps in runs if number == turn) == green_host.STEPS
@@ -372,7 +372,7 @@ async def test_a_turn_ends_after_its_time(
     monkeypatch.setattr(green_host, "perf_counter", lambda: float(next(clock)))
     async with actors.Node() as node:
         await node.spawn(ring, 100, 100, on="green")
-        while green_of(node).turns < 5:
+        while green_of(node).reductions < 5:
             await trio.lowlevel.checkpoint()
     assert [number for number, _ in runs[:5]] == [1, 2, 3, 4, 5]
 
@@ -381,10 +381,10 @@ async def test_an_idle_host_takes_no_turns() -> None:
     async with actors.Node() as node:
         pids = [await node.spawn(echo, on="green") for _ in range(10)]
         await trio.testing.wait_all_tasks_blocked()
-        turns = green_of(node).turns
+        reductions = green_of(node).reductions
         for _ in range(10):
             await trio.lowlevel.checkpoint()
-        assert green_of(node).turns == turns
+        assert green_of(node).reductions == reductions
         assert await node.call(pids[3], "still", 1) == 1
 
 
@@ -396,10 +396,10 @@ async def test_all_timers_take_one_turn_for_each_instant(autojump_clock: trio.te
         for number in range(90):
             await node.spawn(sleeper, f"{1 + number % 3}s", on="green")
         await trio.testing.wait_all_tasks_blocked()
-        turns = green_of(node).turns
+        reductions = green_of(node).reductions
         await trio.sleep(2.5)
         assert node.statistics().exits == {"normal": 60}
-        assert green_of(node).turns <= turns + 4
+        assert green_of(node).reductions <= reductions + 4
 
 
 async def test_a_nearer_deadline_set_from_outside_wakes_the_host(

@@ -72,7 +72,7 @@ class Bench:
         for name in NAMES:
             assert self.groups.members(name) == self.members(name)
         for (_, channel), changes in zip(self.watchers, self.expected, strict=True):
-            while channel.offers():
+            while channel.can_receive():
                 assert channel.take() == changes.pop(0)
             assert not changes
 

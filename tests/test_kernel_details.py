@@ -24,7 +24,7 @@ from actors import (
     ReplyTo,
     Result,
     SpawnRequest,
-    exit_sink,
+    exit_callback,
     gone,
     process_entry,
     select,
@@ -226,7 +226,7 @@ def test_select_without_a_channel_is_refused(cases: tuple[Any, ...]) -> None:
 def test_refill_replaces_what_lay_in_a_queue() -> None:
     queue: Queue[int] = Queue()
     queue.put(1)
-    queue.refill([2, 3])
+    queue.replace_all([2, 3])
     assert [queue.take() for _ in range(queue.unread)] == [2, 3]
 
 
@@ -362,7 +362,7 @@ def test_signals_from_elsewhere_that_come_too_late_change_nothing() -> None:
     sinks: list[Callable[[Exit], None]] = []
 
     async def main() -> None:
-        sinks.append(exit_sink(actors.running_process()))
+        sinks.append(exit_callback(actors.running_process()))
         await actors.inbox().receive()
 
     pid = kernel.put(main)
@@ -542,17 +542,17 @@ def test_every_verb_about_a_process_elsewhere_reaches_the_host_of_its_pid() -> N
 
 def test_route_goes_by_the_host_and_asks_elsewhere_only_about_nodes_that_are_not_here() -> None:
     kernel = SearchingKernel()
-    kernel.neighbours = {"n.1": kernel, "m.1": kernel}
-    far, elsewhere = far_host(), far_host()
+    kernel.local_nodes = {"n.1": kernel, "m.1": kernel}
+    far, remote_host = far_host(), far_host()
     assert kernel.route(PID("other.1", "search", "1")) is None
     kernel.routes["far"] = far
-    kernel.elsewhere = elsewhere
+    kernel.remote_host = remote_host
     assert kernel.route(PID("other.1", "far", "1")) is far
     assert kernel.route(PID("n.1", "far", "1")) is far
-    assert kernel.route(PID("other.1", "search", "1")) is elsewhere
+    assert kernel.route(PID("other.1", "search", "1")) is remote_host
     for node in ("n.1", "m.1"):
         assert kernel.route(PID(node, "search", "1")) is None
-    kernel.neighbours = {}
+    kernel.local_nodes = {}
     assert kernel.route(PID("n.1", "search", "1")) is None
 
 
@@ -560,7 +560,7 @@ def test_reply_to_a_caller_of_a_node_that_nobody_knows_is_false() -> None:
     kernel = SearchingKernel()
     there = PID("other.1", "search", "1")
     assert kernel.at_once(kernel.reply(ReplyTo(there, 1), None)) is False
-    kernel.elsewhere = far_host()
+    kernel.remote_host = far_host()
     assert kernel.at_once(kernel.reply(ReplyTo(there, 1), None)) is True
 
 

@@ -20,7 +20,7 @@ def unread(channel: actors.Channel[Any]) -> list[Any]:
     """What lies in a channel of the runtime, without receiving it."""
     assert isinstance(channel, actors.Queue)
     found = channel.remove(lambda _: True)
-    channel.refill(found)
+    channel.replace_all(found)
     return [value.payload if isinstance(value, Message) else value for value in found]
 
 

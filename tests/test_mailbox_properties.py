@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import ChannelClosed, Error, Message, Picked, select
-from actors._channels.mailbox import Bound, Listener, Mailbox
+from actors._channels.mailbox import Capacity, Listener, Mailbox
 from tests.moves import many
 from tests.searching_scheduler import Alone, SearchingScheduler, Task
 
@@ -38,9 +38,9 @@ class Lying:
 class Bench:
     """A mailbox, tasks that receive, and the model beside: every unread message, in order of arrival."""
 
-    def __init__(self, bound: Bound | None) -> None:
-        self.bound = bound
-        self.mailbox = Mailbox(bound)
+    def __init__(self, capacity: Capacity | None) -> None:
+        self.capacity = capacity
+        self.mailbox = Mailbox(capacity)
         self.scheduler = SearchingScheduler()
         self.sent = 0
         self.accepted = 0
@@ -72,10 +72,10 @@ class Bench:
         place = self.place_of(topic)
         if self.hand(place, message):
             assert dropped is None
-        elif self.bound is None or len(self.unread) < self.bound.limit:
+        elif self.capacity is None or len(self.unread) < self.capacity.limit:
             assert dropped is None
             self.unread.append(Lying(message, place))
-        elif self.bound.overflow == "drop_oldest":
+        elif self.capacity.overflow == "drop_oldest":
             assert dropped is self.unread.pop(0).message
             self.accepted -= 1  # it will never be handled
             self.unread.append(Lying(message, place))
@@ -215,18 +215,18 @@ MOVES: list[tuple[Any, ...]] = [
 Random(0).shuffle(MOVES)  # Hypothesis prefers the early ones of a long list
 BOUNDS = st.one_of(
     st.none(),
-    st.builds(Bound, st.integers(1, 4), st.sampled_from(["reject", "drop_oldest", "drop_newest"])),
+    st.builds(Capacity, st.integers(1, 4), st.sampled_from(["reject", "drop_oldest", "drop_newest"])),
 )
 
 
 @settings(max_examples=12 * settings().max_examples)
 @given(BOUNDS, many(st.sampled_from(MOVES), 60))
 def test_each_message_lies_in_one_place_in_order_of_arrival(
-    bound: Bound | None, moves: list[tuple[Any, ...]]
+    capacity: Capacity | None, moves: list[tuple[Any, ...]]
 ) -> None:
     """Semantics 11 and 13: an exact listener, else the inbox; `listen` takes over what waits, `unlisten` puts it back,
     in order; a full mailbox rejects, or drops the newest or the oldest of all."""
-    bench = Bench(bound)
+    bench = Bench(capacity)
     for move, *arguments in moves:
         getattr(bench, move)(*arguments)
         bench.agree()

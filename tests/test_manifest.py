@@ -11,7 +11,7 @@ import pytest
 
 import actors
 from actors import Error, process_entry
-from actors.manifest import Item, ManifestError, entries, load, of_module, read
+from actors.manifest import ManifestEntry, ManifestError, entries, load, of_module, read
 from actors.manifest._positions import key_lines
 from tests import manifest_shop
 from tests.broken_manifests import BROKEN
@@ -169,7 +169,10 @@ def test_worker_that_only_code_names_is_added_with_a_task_queue_of_its_name(mani
 def test_module_alone_is_a_program_with_the_workers_that_it_names() -> None:
     found = of_module("tests.manifest_shop", {"address": "localhost:7233"})
     assert found.name == "manifest_shop"
-    assert Item("everproc:command-line", "temporal.client", {"address": "localhost:7233"}) in found.items
+    assert (
+        ManifestEntry("everproc:command-line", "temporal.client", {"address": "localhost:7233"})
+        in found.items
+    )
 
 
 def test_credentials_come_from_the_environment_and_from_files(

@@ -95,7 +95,7 @@ def test_messages_of_a_sender_come_exactly_once_and_in_order(
                 listening[where] = actors.listen(where, messages=True)
             elif verb == "unlisten" and where in listening:
                 actors.unlisten(listening.pop(where))
-            elif verb == "receive" and channel.offers():
+            elif verb == "receive" and channel.can_receive():
                 check(channel, await channel.receive())
             elif verb == "select":
                 picked = await actors.select(*listening.values(), actors.inbox(), default=True)
@@ -106,7 +106,7 @@ def test_messages_of_a_sender_come_exactly_once_and_in_order(
         while not done:
             await actors.sleep("1h")
         for channel in (*listening.values(), actors.inbox()):
-            while channel.offers():
+            while channel.can_receive():
                 check(channel, await channel.receive())
 
     done: list[bool] = []
@@ -234,7 +234,7 @@ def test_call_gives_exactly_one_of_reply_death_and_timeout(
             del waiting[number]
         results[me] += 1
         await actors.sleep("1h")
-        assert not actors.inbox().offers()
+        assert not actors.inbox().can_receive()
         assert actors.running_process().events is None
 
     def end(pid: PID) -> None:

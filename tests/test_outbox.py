@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from actors import UNAVAILABLE, Error
 from actors._wire import outbox as _outbox
-from actors.wire import Item, Mark, Outbox, Received, Seen
+from actors.wire import DedupWindow, Envelope, Outbox, ReplayDedup, SequenceNumber
 from temporal_bridge._asyncio.trio_loop import TrioLoop
 from temporal_bridge._wire.converter import LARGEST
 
@@ -24,11 +24,11 @@ class Transport:
 
     def __init__(self, script: list[tuple[int, bool | None]]) -> None:
         self._script = iter(script)
-        self.batches: list[list[Item]] = []
-        self.accepted: list[Item] = []
+        self.batches: list[list[Envelope]] = []
+        self.accepted: list[Envelope] = []
         self.under_way = 0
 
-    async def transmit(self, items: list[Item]) -> list[bool]:
+    async def transmit(self, items: list[Envelope]) -> list[bool]:
         turns, outcome = next(self._script, (0, True))
         self.under_way += 1
         assert self.under_way == 1  # never two at once
@@ -76,7 +76,7 @@ def test_each_item_is_accepted_once_in_its_senders_order_or_its_sender_is_told(
                     for _ in range(pause):
                         await trio.lowlevel.checkpoint()
                     try:
-                        answer: Any = await outbox.send(Item("t", [sender, number]), size)
+                        answer: Any = await outbox.send(Envelope("t", [sender, number]), size)
                     except Error as error:
                         answer = error.kind
                     told[sender].append((number, answer))
@@ -106,11 +106,11 @@ async def test_what_comes_while_a_batch_is_under_way_travels_together() -> None:
     transport = Transport([(50, True)])
     async with trio.open_nursery() as nursery:
         outbox, _ = an_outbox(transport, nursery)
-        outbox.post(Item("t", [0]), 1)
+        outbox.post(Envelope("t", [0]), 1)
         while not transport.batches:
             await trio.lowlevel.checkpoint()
         for number in range(1, 1000):
-            outbox.post(Item("t", [number]), 1)
+            outbox.post(Envelope("t", [number]), 1)
         await outbox.drain()
     assert [len(batch) for batch in transport.batches] == [1, 999]
     assert [item.values[0] for item in transport.accepted] == list(range(1000))
@@ -122,7 +122,7 @@ async def test_those_who_were_answered_together_send_together_again() -> None:
     async with trio.open_nursery() as nursery:
         loop = TrioLoop(nursery)
 
-        async def transmit(items: list[Item]) -> list[bool]:
+        async def transmit(items: list[Envelope]) -> list[bool]:
             return await loop.in_trio(transport.transmit, items)
 
         async def gather() -> None:
@@ -132,7 +132,7 @@ async def test_those_who_were_answered_together_send_together_again() -> None:
 
         async def send() -> None:
             for _ in range(3):
-                await outbox.send(Item("t", []), 1)
+                await outbox.send(Envelope("t", []), 1)
 
         for _ in range(10):
             nursery.start_soon(send)
@@ -144,7 +144,7 @@ async def test_batch_is_no_larger_than_the_server_takes() -> None:
     async with trio.open_nursery() as nursery:
         outbox, _ = an_outbox(transport, nursery)
         for number in range(5):
-            outbox.post(Item("t", [number]), LARGEST // 2)
+            outbox.post(Envelope("t", [number]), LARGEST // 2)
         await outbox.drain()
     assert [len(batch) for batch in transport.batches] == [1] * 5
 
@@ -155,13 +155,13 @@ async def test_cancelled_sender_does_not_take_its_message_back() -> None:
         outbox, _ = an_outbox(transport, nursery)
         with trio.CancelScope() as scope:
             scope.cancel()
-            await outbox.send(Item("t", [1]), 1)
+            await outbox.send(Envelope("t", [1]), 1)
         await outbox.drain()
     assert [item.values for item in transport.accepted] == [[1]]
 
 
 async def test_cancelled_transport_tells_all_who_wait() -> None:
-    async def never(_: list[Item]) -> list[bool]:
+    async def never(_: list[Envelope]) -> list[bool]:
         await trio.sleep_forever()
         raise AssertionError
 
@@ -175,7 +175,7 @@ async def test_cancelled_transport_tells_all_who_wait() -> None:
 
         async def send() -> None:
             with pytest.raises(Error) as raised:
-                await outbox.send(Item("t", []), 1)
+                await outbox.send(Envelope("t", []), 1)
             told.append(raised.value.kind)
 
         for _ in range(3):
@@ -190,19 +190,19 @@ async def test_posted_item_that_was_not_accepted_is_told_of() -> None:
     failed: list[Error] = []
     async with trio.open_nursery() as nursery:
         outbox, _ = an_outbox(transport, nursery)
-        outbox.post(Item("t", [1]), 1, failed.append)
+        outbox.post(Envelope("t", [1]), 1, failed.append)
         await outbox.drain()
-        outbox.post(Item("t", [2]), 1, failed.append)
+        outbox.post(Envelope("t", [2]), 1, failed.append)
         await outbox.drain()
     assert [error.kind for error in failed] == [UNAVAILABLE]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 6)), max_size=30))
 def test_repeated_batches_are_dropped_and_new_ones_never(marks: list[tuple[str, int]]) -> None:
-    seen = Seen()
+    seen = DedupWindow()
     newest: dict[str, int] = {}
     for stream, number in marks:
-        assert seen.is_new(Mark(stream, number)) == (number > newest.get(stream, 0))
+        assert seen.is_new(SequenceNumber(stream, number)) == (number > newest.get(stream, 0))
         newest[stream] = max(newest.get(stream, 0), number)
     assert seen.snapshot(2) == newest
     last = [mark[0] for mark in marks][-1:]  # of the streams heard last
@@ -213,13 +213,13 @@ def test_repeated_batches_are_dropped_and_new_ones_never(marks: list[tuple[str, 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=4), max_size=8), st.data())
 def test_deliveries_that_are_repeated_are_taken_once(batches: list[list[int]], data: st.DataObject) -> None:
     """Each batch comes once or more, with a floor below it, as the retries of a local activity do."""
-    received = Received()
+    received = ReplayDedup()
     taken: list[int] = []
     number = 1
     for values in batches:
-        items = [Item("t", [value]) for value in values]
+        items = [Envelope("t", [value]) for value in values]
         for _ in range(data.draw(st.integers(1, 3))):
-            fresh = received.fresh(Mark("run/n", number, number - 1), items)
+            fresh = received.fresh(SequenceNumber("run/n", number, number - 1), items)
             taken += [value for value, new in zip(values, fresh, strict=True) if new]
         number += len(values)
     assert taken == [value for values in batches for value in values]

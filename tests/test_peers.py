@@ -13,8 +13,8 @@ import trio.testing
 from temporalio.client import ActivityFailureError
 from temporalio.exceptions import TimeoutError, TimeoutType
 
-from temporal_bridge._client.server_liveness import Outages
-from temporal_bridge._nodes.failure_detector import Peers
+from temporal_bridge._client.server_liveness import ServerMonitor
+from temporal_bridge._nodes.failure_detector import FailureDetector
 
 ME, OTHER = "me.1", "other.1"
 
@@ -56,7 +56,7 @@ def left() -> ActivityFailureError:
 
 async def is_dead(server: Server) -> bool:
     async with trio.open_nursery() as nursery:
-        peers = Peers(ME, nursery, server.execute, lambda node: None, cast("Outages", server))
+        peers = FailureDetector(ME, nursery, server.execute, lambda node: None, cast("ServerMonitor", server))
         found = await peers.is_dead(OTHER, seen=0.0)
         nursery.cancel_scope.cancel()
     return found

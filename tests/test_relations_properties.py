@@ -52,15 +52,15 @@ class Ghost:
     commands: Queue[Command] = attrs.field(factory=Queue)
     task_commands: Queue[Command] = attrs.field(factory=Queue)
     alive: bool = True
-    ending: tuple[str, str, bool] | None = None  # reason, text, forced
+    exiting: tuple[str, str, bool] | None = None  # reason, text, forced
     outcome: tuple[str, str] | None = None  # how the main task ended, once it has
     running: bool = True  # the main task
     tasks: int = 0  # others
-    successor: str | None = None
+    next_code: str | None = None
     lives: int = 1
     begun: int = 0
     trapping: bool = False
-    opened: bool = False
+    unwrap: bool = False
     links: list[PID] = attrs.field(factory=list)
     monitors: dict[MonitorRef, PID] = attrs.field(factory=dict)
     watchers: list[tuple[MonitorRef, PID]] = attrs.field(factory=list)
@@ -87,8 +87,8 @@ class Model:
         return next((ghost for ghost in here if name in ghost.names), None)
 
     def end(self, ghost: Ghost, reason: str, text: str, forced: bool = True) -> None:
-        if ghost.ending is None or (forced and not ghost.ending[2]):
-            ghost.ending = (reason, text, forced)
+        if ghost.exiting is None or (forced and not ghost.exiting[2]):
+            ghost.exiting = (reason, text, forced)
 
     def monitor(self, ghost: Ghost, ref: MonitorRef, target: PID) -> None:
         other = self.living(target)
@@ -133,7 +133,7 @@ class Model:
             self.end(ghost, "link_down", f"linked process {peer} ended: {reason}")
 
     def cancel(self, ghost: Ghost, by: PID | None, text: str, due: tuple[float, int] | None) -> None:
-        if ghost.opened:
+        if ghost.unwrap:
             ghost.events.append(("CANCEL", by, text))
         else:
             self.end(ghost, "cancelled", f"cancelled: {text}", forced=False)
@@ -156,10 +156,10 @@ class Model:
         if ghost.running or ghost.tasks:
             return
         assert ghost.outcome is not None
-        if ghost.ending is not None and (ghost.ending[2] or ghost.outcome[0] == "unwound"):
-            self.die(ghost, *ghost.ending[:2])
-        elif ghost.successor is not None and ghost.ending is None and ghost.outcome[0] != "error":
-            ghost.mode, ghost.successor = ghost.successor, None
+        if ghost.exiting is not None and (ghost.exiting[2] or ghost.outcome[0] == "unwound"):
+            self.die(ghost, *ghost.exiting[:2])
+        elif ghost.next_code is not None and ghost.exiting is None and ghost.outcome[0] != "error":
+            ghost.mode, ghost.next_code = ghost.next_code, None
             ghost.outcome, ghost.running = None, True
             ghost.lives += 1
         else:
@@ -297,17 +297,19 @@ class Theatre:
     async def loop(self, ghost: Ghost, commands: Queue[Command]) -> None:
         while True:
             command = await commands.receive()
-            if ghost.process.ending:
+            if ghost.process.exiting:
                 await actors.sleep("0s")  # a cancelled process: this raises
                 raise AssertionError
-            ghost.process.turns = 9  # so that what it does happens in the step in which the model is told
+            ghost.process.reductions = (
+                9  # so that what it does happens in the step in which the model is told
+            )
             await command()
 
     async def linger(self, ghost: Ghost, commands: Queue[Command]) -> None:
         with actors.shield():
             while True:
                 command = await commands.receive()
-                ghost.process.turns = 9
+                ghost.process.reductions = 9
                 try:
                     await command()
                 except Stop:
@@ -359,7 +361,7 @@ class Theatre:
     async def look(self) -> None:
         """Open the events, and receive one if there is any."""
         ghost = self.me()
-        ghost.opened = True
+        ghost.unwrap = True
         events = actors.events()
         if ghost.events:
             expected = ghost.events.pop(0)
@@ -432,7 +434,7 @@ class Theatre:
     async def upgrade(self, mode: str) -> None:
         ghost = self.me()
         if ghost.running:
-            ghost.successor = mode
+            ghost.next_code = mode
         await actors.upgrade(self.obey, mode)
 
     async def start_soon(self, mode: str) -> None:
@@ -550,7 +552,7 @@ class Theatre:
                 assert not any((process.links, process.monitors, process.watchers, process.names))
                 continue
             assert self.kernels[ghost.pid.node].table[ghost.pid.id] is process  # also after an upgrade
-            assert process.ending == (ghost.ending is not None)
+            assert process.exiting == (ghost.exiting is not None)
             assert process.links is None or list(process.links) == ghost.links
             for peer in process.links or ():
                 assert ghost.pid in (self.kernels[peer.node].table[peer.id].links or ())
@@ -573,7 +575,7 @@ class Theatre:
         here = {pid: ghost.groups[name] for pid, ghost in self.model.ghosts.items() if pid.node == node}
         assert members == +Counter(here)
         known, changes = self.watched[node, name]
-        while changes.offers():
+        while changes.can_receive():
             change = changes.take()
             assert change.group == name
             known[change.pid] += 1 if change.change == "joined" else -1
@@ -588,7 +590,7 @@ class Theatre:
                 assert [inbox.take().payload for _ in range(inbox.unread)] == ghost.inbox
                 ghost.inbox = []
                 if events is not None:
-                    assert [shown(events.opened(events.take())) for _ in range(events.unread)] == ghost.events
+                    assert [shown(events.unwrap(events.take())) for _ in range(events.unread)] == ghost.events
                     ghost.events = []
         while living := [ghost for ghost in self.model.ghosts.values() if ghost.alive]:
             for ghost in living:

@@ -58,11 +58,11 @@ def lose_a_wake_up(patch: pytest.MonkeyPatch) -> None:
 
 
 def fire_a_monitor_twice(patch: pytest.MonkeyPatch) -> None:
-    bury = Kernel.bury
+    finalize = Kernel.finalize
 
     def twice(self: Kernel, process: actors.Process, *end: Any) -> None:
         sinks = list((process.watchers or {}).items())
-        bury(self, process, *end)
+        finalize(self, process, *end)
         for ref, sink in sinks:
             if ref.owner.id != "0" and len(sinks) == 3:
                 owner = self.find(ref.owner)
@@ -70,14 +70,14 @@ def fire_a_monitor_twice(patch: pytest.MonkeyPatch) -> None:
                     owner.monitors = {**(owner.monitors or {}), ref: process.pid}
                     sink(actors.Exit(process.pid, ref, *end))
 
-    patch.setattr(Kernel, "bury", twice)
+    patch.setattr(Kernel, "finalize", twice)
 
 
 def keep_the_signal_of_a_removed_link(patch: pytest.MonkeyPatch) -> None:
     remove = Queue.remove
 
-    def keep(self: Queue[Any], condemned: Callable[[Any], bool]) -> list[Any]:
-        return [] if isinstance(self.peek(), actors.LinkDown) else remove(self, condemned)
+    def keep(self: Queue[Any], predicate: Callable[[Any], bool]) -> list[Any]:
+        return [] if isinstance(self.peek(), actors.LinkDown) else remove(self, predicate)
 
     patch.setattr(Queue, "remove", keep)
 

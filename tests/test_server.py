@@ -150,9 +150,9 @@ async def test_info_handler_gets_the_payload_of_its_topic() -> None:
 @on_every_host
 async def test_message_without_a_handler_is_logged_and_dropped(caplog: pytest.LogCaptureFixture) -> None:
     pid = await start_server(Counter)
-    await actors.send(pid, "unheard", 1)
+    await actors.send(pid, "unhandled", 1)
     assert await call(pid, Counter.increment) == 1
-    assert [record.levelname for record in caplog.records if "unheard" in record.message] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "unhandled" in record.message] == ["WARNING"]
     await stop_server(pid)
 
 

@@ -17,7 +17,7 @@ from temporalio.client import Client
 from temporal_bridge import TemporalClient
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.connection import connect
-from temporal_bridge._worker.run_worker import Serving
+from temporal_bridge._worker.run_worker import WorkerRunner
 from tests.eventually import eventually
 from tests.test_bridge_connection import answering, own_server
 
@@ -44,7 +44,7 @@ async def test_worker_whose_server_goes_away_while_it_begins_is_made_again_and_s
             return temporalio.worker.Worker(here, task_queue=queue, activities=[answer])
 
         await server.kill()
-        serving = Serving(portal, make)
+        serving = WorkerRunner(portal, make)
         await serving.begin()
         nursery.start_soon(serving.run)
         await eventually(has_failed)
@@ -64,7 +64,7 @@ async def test_worker_that_is_stopped_before_it_has_begun_ends(temporal_address:
         async def make() -> temporalio.worker.Worker:
             return temporalio.worker.Worker(client, task_queue=str(uuid.uuid4()), activities=[answer])
 
-        serving = Serving(portal, make)
+        serving = WorkerRunner(portal, make)
         await serving.begin()
         nursery.start_soon(serving.stop)
         await trio.testing.wait_all_tasks_blocked()

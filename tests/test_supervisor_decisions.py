@@ -15,7 +15,7 @@ from supervision._children.restart import (
     group,
     is_reported,
     is_reported_when_stopped,
-    sequel,
+    restart_action,
     shuts_down,
 )
 from supervision._children.restart_intensity import RestartIntensity
@@ -39,8 +39,8 @@ def test_sequel_of_an_end_follows_the_restart_type(restart: Restart, clean: Sequ
         "timed_out",
         "noproc",
     )
-    assert {sequel(restart, reason) for reason in clean_ends} == {clean}
-    assert {sequel(restart, reason) for reason in abnormal_ends} == {abnormal}
+    assert {restart_action(restart, reason) for reason in clean_ends} == {clean}
+    assert {restart_action(restart, reason) for reason in abnormal_ends} == {abnormal}
 
 
 def test_clean_end_is_reported_of_permanent_children_only() -> None:

@@ -7,43 +7,43 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.wire import Item, Mark, Received
+from actors.wire import Envelope, ReplayDedup, SequenceNumber
 
 
-def items(*values: object) -> list[Item]:
-    return [Item("n", [value]) for value in values]
+def items(*values: object) -> list[Envelope]:
+    return [Envelope("n", [value]) for value in values]
 
 
 def test_repeated_batch_is_not_taken_again() -> None:
-    received = Received()
-    assert received.fresh(Mark("s", 1, 0), items("a", "b")) == [True, True]
-    assert received.fresh(Mark("s", 1, 0), items("a", "b")) == [False, False]
-    assert received.fresh(Mark("s", 3, 2), items("a")) == [True]
+    received = ReplayDedup()
+    assert received.fresh(SequenceNumber("s", 1, 0), items("a", "b")) == [True, True]
+    assert received.fresh(SequenceNumber("s", 1, 0), items("a", "b")) == [False, False]
+    assert received.fresh(SequenceNumber("s", 3, 2), items("a")) == [True]
 
 
 def test_batch_that_has_grown_by_its_second_execution_gives_only_what_is_new() -> None:
-    received = Received()
-    assert received.fresh(Mark("s", 1, 0), items("a")) == [True]
-    assert received.fresh(Mark("s", 1, 0), items("a", "b")) == [False, True]
+    received = ReplayDedup()
+    assert received.fresh(SequenceNumber("s", 1, 0), items("a")) == [True]
+    assert received.fresh(SequenceNumber("s", 1, 0), items("a", "b")) == [False, True]
 
 
 def test_message_that_a_second_execution_sends_before_the_first_ones_is_not_lost() -> None:
-    received = Received()
-    assert received.fresh(Mark("s", 1, 0), items("timer")) == [True]
-    assert received.fresh(Mark("s", 1, 0), items("signal", "timer")) == [True, False]
+    received = ReplayDedup()
+    assert received.fresh(SequenceNumber("s", 1, 0), items("timer")) == [True]
+    assert received.fresh(SequenceNumber("s", 1, 0), items("signal", "timer")) == [True, False]
 
 
 def test_equal_messages_of_later_tasks_are_taken() -> None:
-    received = Received()
+    received = ReplayDedup()
     for number in range(1, 6):
-        assert received.fresh(Mark("s", number, number - 1), items("tick")) == [True]
+        assert received.fresh(SequenceNumber("s", number, number - 1), items("tick")) == [True]
 
 
 def test_batches_without_a_floor_go_by_their_number() -> None:
-    received = Received()
-    assert received.fresh(Mark("s", 1), items("a", "b")) == [True, True]
-    assert received.fresh(Mark("s", 1), items("a", "b")) == [False, False]
-    assert received.fresh(Mark("s", 2), items("a")) == [True]
+    received = ReplayDedup()
+    assert received.fresh(SequenceNumber("s", 1), items("a", "b")) == [True, True]
+    assert received.fresh(SequenceNumber("s", 1), items("a", "b")) == [False, False]
+    assert received.fresh(SequenceNumber("s", 2), items("a")) == [True]
 
 
 @given(
@@ -60,10 +60,10 @@ def test_each_message_of_the_recorded_executions_is_taken_once(
     tasks: list[tuple[list[int], list[list[int]], list[int]]],
 ) -> None:
     """Executions that are rolled back send a part of what the recorded one sends, in another order."""
-    received = Received()
+    received = ReplayDedup()
     taken: Counter[object] = Counter()
     sent: Counter[object] = Counter()
-    floor = 0
+    acked_through = 0
     for number, (values, orders, lengths) in enumerate(tasks):
         recorded = [(number, value) for value in values]
         attempts = [
@@ -72,9 +72,13 @@ def test_each_message_of_the_recorded_executions_is_taken_once(
         ]
         for attempt in (*attempts, recorded):
             batch = items(*attempt)
-            for item, fresh in zip(batch, received.fresh(Mark("s", floor + 1, floor), batch), strict=True):
+            for item, fresh in zip(
+                batch,
+                received.fresh(SequenceNumber("s", acked_through + 1, acked_through), batch),
+                strict=True,
+            ):
                 if fresh:
                     taken[item.values[0]] += 1
         sent.update(recorded)
-        floor += len(recorded)
+        acked_through += len(recorded)
     assert taken == sent

@@ -13,8 +13,8 @@ from temporalio.api.enums.v1 import EventType
 
 import actors
 from actors import PID, Error, Kernel
-from actors.wire import Call, Item
-from temporal_bridge._client.inbound_calls import Callers, Delivery
+from actors.wire import Call, Envelope
+from temporal_bridge._client.inbound_calls import Delivery, InboundCalls
 from temporal_bridge._wire.converter import MsgpackConverter
 from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
@@ -153,10 +153,10 @@ class Desk:
     def __init__(self, node: actors.Node, target: PID, sent: int | None = 0) -> None:
         self.target = target
         self.sent = sent
-        self.exits: list[tuple[PID, Item]] = []
+        self.exits: list[tuple[PID, Envelope]] = []
         self.kernel: Kernel = node.kernel
         converter = MsgpackConverter()
-        self.callers = Callers(
+        self.callers = InboundCalls(
             self.kernel, converter, lambda _: self.sent, lambda *exit: self.exits.append(exit)
         )
 

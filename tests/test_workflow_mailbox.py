@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 import actors
 from actors import INVALID, PID, UNAVAILABLE, DeadLetter, Error
-from actors.wire import Unanswered
+from actors.wire import CallOutcome
 from temporal_bridge._client.update_workflow import send_update
 from tests.bridging import Outside, cached_or_evicted
 from tests.eventually import eventually
@@ -212,7 +212,7 @@ async def test_call_that_was_refused_as_an_update_and_dropped_nevertheless_fails
     async def refused(*args: Any) -> tuple[Any, str | None]:
         with pytest.raises(Error, match="full"):
             await send_update(*args)
-        return Unanswered.REFUSED, None
+        return CallOutcome.REFUSED, None
 
     monkeypatch.setattr("temporal_bridge._client.calls_as_updates.send_update", refused)
     with pytest.raises(Error, match="full"):

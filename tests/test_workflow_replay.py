@@ -163,11 +163,11 @@ async def test_w38_worker_restart_in_the_middle_of_a_sleep_changes_nothing(tempo
         pid = await first.node.spawn(sleeps, "700ms")
         handle = first.client.get_workflow_handle(pid.id)
 
-        async def asleep() -> bool:
+        async def idle() -> bool:
             events = (await first.portal.call(handle.fetch_history)).events
             return any(event.HasField("timer_started_event_attributes") for event in events)
 
-        await eventually(asleep)
+        await eventually(idle)
     async with deployment(temporal_address, queue, wf) as second:
         handle = second.client.get_workflow_handle(pid.id)
         before, after = await second.portal.call(handle.result)

@@ -38,8 +38,16 @@ def kernel_modules() -> set[str]:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]
-    (kernel,) = [contract for contract in contracts if contract["name"] == "The kernel knows no scheduler"]
+    (kernel,) = [
+        contract
+        for contract in contracts
+        if contract["name"] == "Nothing below the runtime knows a scheduler"
+    ]
     return set(kernel["source_modules"])
+
+
+def is_of_the_kernel(module: str, known: set[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in known)
 
 
 def import_the_kernel_as_actors() -> None:
@@ -56,7 +64,9 @@ def import_the_kernel_as_actors() -> None:
     for node in imports:
         if node.module == "actors":
             node.names = [name for name in node.names if f"actors.{name.name}" in known]
-    tree.body = [node for node in imports if node.module == "actors" or node.module in known]
+    tree.body = [
+        node for node in imports if node.module == "actors" or is_of_the_kernel(node.module or "", known)
+    ]
     exec(compile(tree, str(path), "exec"), vars(package))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from actors._channels.waiters import CLOSED, Case, Place, joined, left, new_place
+from actors._channels.waiters import CLOSED, SelectCase, Waiter, enqueue, new_waiter, unlink_waiter
 from actors._scheduling.scheduler import running
 from actors._values.errors import INVALID, ChannelClosed, Error, invalid
 
@@ -61,8 +61,8 @@ class Channel(Generic[T]):
             raise invalid("capacity", capacity, "a whole number of 0 or more")
         self._capacity: float = capacity
         self._buffer: deque[T] | None = None
-        self._receivers: Place | None = None
-        self._senders: Case | None = None
+        self._receivers: Waiter | None = None
+        self._senders: SelectCase | None = None
         self._closed = False
 
     @property
@@ -84,8 +84,8 @@ class Channel(Generic[T]):
     async def _receive(self, closed: type[Exception]) -> T:
         by = running()
         if self._buffer or self._senders is not None or self._closed:
-            by.turns -= 1
-            if by.turns < 0:
+            by.reductions -= 1
+            if by.reductions < 0:
                 await by.pause()  # meanwhile another may take the value
             if self._buffer:
                 return self._buffer.popleft() if self._senders is None else self.take()
@@ -96,10 +96,10 @@ class Channel(Generic[T]):
         # The path of each wait for a message, so it is written out: a place at the end of the queue.
         scheduler = by.scheduler
         task = scheduler.running()
-        place = task if isinstance(task, Place) else new_place(scheduler, task)
-        place.channel = self
-        self._receivers = place if self._receivers is None else joined(self._receivers, place)
-        value = await scheduler.park(place)
+        waiter = task if isinstance(task, Waiter) else new_waiter(scheduler, task)
+        waiter.channel = self
+        self._receivers = waiter if self._receivers is None else enqueue(self._receivers, waiter)
+        value = await scheduler.park(waiter)
         if value is CLOSED:
             raise closed("this channel was closed")
         return value  # type: ignore[no-any-return]
@@ -113,26 +113,26 @@ class Channel(Generic[T]):
             ChannelClosed: when the channel is closed, also while waiting.
         """
         by = running()
-        by.turns -= 1
-        if by.turns < 0:
+        by.reductions -= 1
+        if by.reductions < 0:
             await by.pause()
         if self._closed:
             raise ChannelClosed("this channel is closed: nothing more can be sent")
-        if self.accepts():
+        if self.can_send():
             self.give(value)
             return
-        place = Case(by.scheduler, self, True, value)
-        self._senders = joined(self._senders, place)
-        _, taken = await by.scheduler.park(place)
+        waiter = SelectCase(by.scheduler, self, True, value)
+        self._senders = enqueue(self._senders, waiter)
+        _, taken = await by.scheduler.park(waiter)
         if taken is CLOSED:
             raise ChannelClosed("this channel was closed before the value was taken")
 
     def close(self) -> None:
         """Take no more values: those buffered can still be received, whoever waits is told. Closing twice is fine."""
         self._closed = True
-        while (place := self._receivers or self._senders) is not None:
+        while (waiter := self._receivers or self._senders) is not None:
             # A select that both sends and receives here takes the case that was given first.
-            first = next((case for case in place.siblings if case.channel is self), place)
+            first = next((case for case in waiter.siblings if case.channel is self), waiter)
             self.leave(first)
             first.fire(CLOSED)
 
@@ -148,32 +148,32 @@ class Channel(Generic[T]):
 
     # What follows serves select and the kernel; none of it waits.
 
-    def offers(self) -> bool:
+    def can_receive(self) -> bool:
         """Whether a value is there to be received."""
         return bool(self._buffer) or self._senders is not None
 
-    def accepts(self) -> bool:
+    def can_send(self) -> bool:
         """Whether a value can be sent at once."""
         if self._receivers is not None:
             return True
         return (0 if self._buffer is None else len(self._buffer)) < self._capacity
 
     def give(self, value: T) -> None:
-        """Send a value, which `accepts` has allowed."""
-        place = self._receivers
-        if place is not None:
-            self._receivers = None if place.next is None else left(place, place)
-            place.fire(value)
+        """Send a value, which `can_send` has allowed."""
+        waiter = self._receivers
+        if waiter is not None:
+            self._receivers = None if waiter.next is None else unlink_waiter(waiter, waiter)
+            waiter.fire(value)
         elif self._buffer is None:
             self._buffer = deque((value,))
         else:
             self._buffer.append(value)
 
     def take(self) -> T:
-        """Receive a value, which `offers` has promised."""
+        """Receive a value, which `can_receive` has promised."""
         sender = self._senders
         if sender is not None:
-            self._senders = left(sender, sender)
+            self._senders = unlink_waiter(sender, sender)
             sender.fire(None)
             if not self._buffer:
                 return sender.value  # type: ignore[no-any-return]
@@ -181,21 +181,21 @@ class Channel(Generic[T]):
         assert self._buffer
         return self._buffer.popleft()
 
-    def join(self, place: Place) -> None:
+    def join(self, waiter: Waiter) -> None:
         """Queue a place of a select, or of a channel that this one feeds."""
-        if place.sending:
-            self._senders = joined(self._senders, place)
+        if waiter.sending:
+            self._senders = enqueue(self._senders, waiter)
         else:
-            self._receivers = joined(self._receivers, place)
+            self._receivers = enqueue(self._receivers, waiter)
 
-    def leave(self, place: Place) -> None:
+    def leave(self, waiter: Waiter) -> None:
         """Give up a place in the queue."""
-        if place.sending:
-            self._senders = left(self._senders, place)
+        if waiter.sending:
+            self._senders = unlink_waiter(self._senders, waiter)
         else:
-            self._receivers = left(self._receivers, place)
+            self._receivers = unlink_waiter(self._receivers, waiter)
 
-    def opened(self, value: Any) -> Any:
+    def unwrap(self, value: Any) -> Any:
         """What a receiver gets to see of a value that lay in this channel."""
         return value
 
@@ -218,19 +218,19 @@ class Queue(Channel[T]):
             self.give(value)
 
     @property
-    def awaited(self) -> bool:
+    def has_receiver(self) -> bool:
         """Whether a receiver waits, so that a value goes straight to it."""
         return self._receivers is not None
 
-    def give_for(self, channel: Channel[Any], value: Any) -> bool:
+    def hand_over(self, channel: Channel[Any], value: Any) -> bool:
         """Give a value to the first who waits in this queue for `channel`; False when nobody does."""
-        place = self._receivers
-        while place is not None and place.channel is not channel:
-            place = place.next
-        if place is None:
+        waiter = self._receivers
+        while waiter is not None and waiter.channel is not channel:
+            waiter = waiter.next
+        if waiter is None:
             return False
-        self.leave(place)
-        place.fire(value)
+        self.leave(waiter)
+        waiter.fire(value)
         return True
 
     @property
@@ -242,25 +242,25 @@ class Queue(Channel[T]):
         """The value that would be received next."""
         return self._buffer[0] if self._buffer else None
 
-    def remove(self, condemned: Callable[[T], bool]) -> list[T]:
+    def remove(self, predicate: Callable[[T], bool]) -> list[T]:
         """Take out what fulfils a condition, in order; the rest stays as it was."""
         if not self._buffer:
             return []
-        removed = [value for value in self._buffer if condemned(value)]
+        removed = [value for value in self._buffer if predicate(value)]
         if removed:
-            kept = [value for value in self._buffer if not condemned(value)]
+            kept = [value for value in self._buffer if not predicate(value)]
             self._buffer.clear()
             self._buffer.extend(kept)
         return removed
 
-    def refill(self, values: Iterable[T]) -> None:
+    def replace_all(self, values: Iterable[T]) -> None:
         """Put `values` in place of what lies there; receivers that wait are served first."""
         self._buffer = None
         for value in values:
             self.give(value)
 
 
-class Filled(Queue[T]):
+class RuntimeChannel(Queue[T]):
     """A queue that only the runtime fills: of messages, of events, of ticks."""
 
     __slots__ = ()
@@ -274,7 +274,7 @@ class Filled(Queue[T]):
         raise _filled(value)
 
 
-class Lifelong(Filled[T]):
+class UncloseableChannel(RuntimeChannel[T]):
     """The inbox and the events of a process: they are there as long as it lives, and nobody closes them."""
 
     __slots__ = ()
@@ -317,18 +317,18 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
         if not isinstance(case, _CASES):
             raise invalid("cases", case, "channels, and channel.sending(value)")
     by = running()
-    by.turns -= 1
-    if by.turns < 0:
+    by.reductions -= 1
+    if by.reductions < 0:
         await by.pause()
     for case in cases:
         if isinstance(case, Sending):
             if case.channel.closed:
                 raise ChannelClosed("select would send on a closed channel")
-            if case.channel.accepts():
+            if case.channel.can_send():
                 case.channel.give(case.value)
                 return Picked(case.channel, None, True)
-        elif case.offers():
-            return Picked(case, case.opened(case.take()), True)
+        elif case.can_receive():
+            return Picked(case, case.unwrap(case.take()), True)
         elif case.closed:
             return Picked(case, None, False)
     if default:
@@ -336,20 +336,20 @@ async def select(*cases: Channel[Any] | Sending[Any], default: bool = False) -> 
     scheduler = by.scheduler
     places = tuple(
         [
-            Case(scheduler, case.channel, True, case.value)
+            SelectCase(scheduler, case.channel, True, case.value)
             if isinstance(case, Sending)
-            else Case(scheduler, case, False, None)
+            else SelectCase(scheduler, case, False, None)
             for case in cases
         ]
     )
-    for place in places:
-        place.siblings = places
-        place.channel.join(place)
-    fired: Case
+    for waiter in places:
+        waiter.siblings = places
+        waiter.channel.join(waiter)
+    fired: SelectCase
     fired, value = await scheduler.park(places[0])
     channel = fired.channel
     if value is not CLOSED:
-        return Picked(channel, value if fired.sending else channel.opened(value), True)
+        return Picked(channel, value if fired.sending else channel.unwrap(value), True)
     if fired.sending:
         raise ChannelClosed("select waited to send on a channel that was closed")
     return Picked(channel, None, False)

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import attrs
 
-from actors._channels.channel import Channel, Filled, Lifelong, Queue
-from actors._channels.observers import Tap, TappedInbox
+from actors._channels.channel import Channel, Queue, RuntimeChannel, UncloseableChannel
+from actors._channels.observers import MailboxObserver, ObservedInbox
 from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error, invalid
 from actors._values.messages import Message, check_topic
 from actors._values.pid import PID
@@ -20,7 +20,7 @@ _OVERFLOWS = ("reject", "drop_oldest", "drop_newest")
 
 
 @attrs.frozen
-class Bound:
+class Capacity:
     """How many user messages may wait in a mailbox, and what happens to one too many (semantics 13)."""
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("mailbox.max", "mailbox.overflow")
@@ -30,7 +30,7 @@ class Bound:
     overflow: str
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Bound | None:
+    def of(cls, options: Mapping[str, Any]) -> Capacity | None:
         """The bound that `mailbox.max` and `mailbox.overflow` ask for."""
         limit = options.get("mailbox.max")
         overflow = options.get("mailbox.overflow", "reject")
@@ -50,7 +50,7 @@ def mailbox_full(pid: PID, topic: str) -> Error:
     return Error(f"the mailbox of {pid} is full: there is no room for call {topic!r}", kind=UNAVAILABLE)
 
 
-class Listener(Filled[Any]):
+class Listener(RuntimeChannel[Any]):
     """The channel of one topic. It holds whole messages, so that `unlisten` can put them back."""
 
     __slots__ = ("topic", "messages")
@@ -61,46 +61,46 @@ class Listener(Filled[Any]):
         self.messages = messages
 
     async def _receive(self, closed: type[Exception]) -> Any:
-        return self.opened(await super()._receive(closed))
+        return self.unwrap(await super()._receive(closed))
 
-    def opened(self, value: Message) -> Any:
+    def unwrap(self, value: Message) -> Any:
         return value if self.messages else value.payload
 
 
 class _TappedListener(Listener):
     """The channel of one topic in a mailbox with a tap."""
 
-    __slots__ = ("_tap",)
+    __slots__ = ("_observer",)
 
-    def __init__(self, topic: str, messages: bool, tap: Tap) -> None:
+    def __init__(self, topic: str, messages: bool, observer: MailboxObserver) -> None:
         super().__init__(topic, messages)
-        self._tap = tap
+        self._observer = observer
 
     async def _receive(self, closed: type[Exception]) -> Any:
-        self._tap.waiting()
+        self._observer.waiting()
         return await super()._receive(closed)
 
-    def offers(self) -> bool:
-        self._tap.waiting()
-        return super().offers()
+    def can_receive(self) -> bool:
+        self._observer.waiting()
+        return super().can_receive()
 
-    def opened(self, value: Message) -> Any:
-        self._tap.received(value)
-        return super().opened(value)
+    def unwrap(self, value: Message) -> Any:
+        self._observer.received(value)
+        return super().unwrap(value)
 
 
-class _Onlookers:
+class _Observers:
     """Who looks on at a mailbox."""
 
-    __slots__ = ("tap", "recent")
+    __slots__ = ("observer", "recent")
 
     def __init__(self) -> None:
-        self.tap: Tap | None = None
+        self.observer: MailboxObserver | None = None
         self.recent: deque[Message] | None = None
 
-    def see(self, message: Message) -> None:
-        if self.tap is not None:
-            self.tap.delivered(message)
+    def notice(self, message: Message) -> None:
+        if self.observer is not None:
+            self.observer.delivered(message)
         if self.recent is not None:
             self.recent.append(message)
 
@@ -114,21 +114,21 @@ class Mailbox:
     need not ask whether somebody looks on.
     """
 
-    __slots__ = ("inbox", "listeners", "bound", "accepted", "_onlookers", "_arrivals")
+    __slots__ = ("inbox", "listeners", "capacity", "accepted", "_onlookers", "_arrivals")
 
-    def __init__(self, bound: Bound | None = None) -> None:
-        self.inbox: Lifelong[Message] = Lifelong()
+    def __init__(self, capacity: Capacity | None = None) -> None:
+        self.inbox: UncloseableChannel[Message] = UncloseableChannel()
         self.listeners: dict[str, Listener] | None = None
-        self.bound = bound
+        self.capacity = capacity
         self.accepted = 0
-        self._onlookers: _Onlookers | None = None
-        self._arrivals = 0 if bound is None else 1
+        self._onlookers: _Observers | None = None
+        self._arrivals = 0 if capacity is None else 1
 
-    def add_tap(self, tap: Tap) -> None:
-        """Tell `tap` of all messages; before there are any."""
+    def add_observer(self, observer: MailboxObserver) -> None:
+        """Tell `observer` of all messages; before there are any."""
         self._begin_numbers()
-        self._looked_on().tap = tap
-        self.inbox = TappedInbox(tap)
+        self._looked_on().observer = observer
+        self.inbox = ObservedInbox(observer)
 
     def record(self, count: int) -> None:
         """Keep the last `count` messages that come in `recent`; 0 keeps none."""
@@ -136,18 +136,18 @@ class Mailbox:
         self._looked_on().recent = deque(self.recent or (), count) if count else None
 
     @property
-    def tap(self) -> Tap | None:
+    def observer(self) -> MailboxObserver | None:
         """Who is told of all messages, if anybody is."""
-        return None if self._onlookers is None else self._onlookers.tap
+        return None if self._onlookers is None else self._onlookers.observer
 
     @property
     def recent(self) -> deque[Message] | None:
         """The last messages that came, while they are recorded."""
         return None if self._onlookers is None else self._onlookers.recent
 
-    def _looked_on(self) -> _Onlookers:
+    def _looked_on(self) -> _Observers:
         if self._onlookers is None:
-            self._onlookers = _Onlookers()
+            self._onlookers = _Observers()
         return self._onlookers
 
     def deliver(self, message: Message) -> Message | None:
@@ -158,33 +158,35 @@ class Mailbox:
             return None
         channel = self._channel_of(message.topic)
         dropped = None
-        if self.bound is not None and self._is_full(self.bound, channel):
-            if self.bound.overflow != "drop_oldest":
+        if self.capacity is not None and self._is_full(self.capacity, channel):
+            if self.capacity.overflow != "drop_oldest":
                 return message
             dropped = self._drop_oldest()
-            if self.tap is not None:
-                self.tap.dropped(dropped)
+            if self.observer is not None:
+                self.observer.dropped(dropped)
         self.accepted += 1
         self._number(message)
         if self._onlookers is not None:
-            self._onlookers.see(message)
+            self._onlookers.notice(message)
         channel.put(message)
         return dropped
 
     def rejects(self, topic: str) -> bool:
         """Whether a message of that topic would be turned away now."""
-        bound = self.bound
+        capacity = self.capacity
         return (
-            bound is not None and bound.overflow == "reject" and self._is_full(bound, self._channel_of(topic))
+            capacity is not None
+            and capacity.overflow == "reject"
+            and self._is_full(capacity, self._channel_of(topic))
         )
 
     def _channel_of(self, topic: str) -> Queue[Any]:
         listener = None if self.listeners is None else self.listeners.get(topic)
         return self.inbox if listener is None or listener.closed else listener
 
-    def _is_full(self, bound: Bound, channel: Queue[Any]) -> bool:
+    def _is_full(self, capacity: Capacity, channel: Queue[Any]) -> bool:
         """Whether there is no room: what goes straight to a receiver needs none."""
-        return not channel.awaited and self.unread >= bound.limit
+        return not channel.has_receiver and self.unread >= capacity.limit
 
     def _number(self, message: Message) -> None:
         object.__setattr__(message, "arrival", self._arrivals)
@@ -197,7 +199,7 @@ class Mailbox:
             waiting = self.inbox.remove(lambda _: True)
             for message in waiting:
                 self._number(message)
-            self.inbox.refill(waiting)
+            self.inbox.replace_all(waiting)
 
     def listen(self, topic: str, messages: bool) -> Listener:
         """The channel of `topic`; a new one takes over what waits in the inbox for it, in order (semantics 11)."""
@@ -210,10 +212,12 @@ class Mailbox:
         listener = self.listeners.get(topic)
         if listener is None or listener.closed:
             held = [] if listener is None else listener.remove(lambda _: True)
-            tap = self.tap
-            listener = Listener(topic, messages) if tap is None else _TappedListener(topic, messages, tap)
+            observer = self.observer
+            listener = (
+                Listener(topic, messages) if observer is None else _TappedListener(topic, messages, observer)
+            )
             self.listeners[topic] = listener
-            listener.refill((*held, *self.inbox.remove(lambda message: message.topic == topic)))
+            listener.replace_all((*held, *self.inbox.remove(lambda message: message.topic == topic)))
         elif listener.messages != messages:
             raise invalid("messages", messages, f"{listener.messages}, as in the first listen({topic!r})")
         return listener
@@ -236,10 +240,10 @@ class Mailbox:
         channel.close()
         if unread:
             waiting = self.inbox.remove(lambda message: True)
-            self.inbox.refill(heapq.merge(waiting, unread, key=attrgetter("arrival")))
+            self.inbox.replace_all(heapq.merge(waiting, unread, key=attrgetter("arrival")))
         if not self.listeners:
             self.listeners = None
-            if self.bound is None and self._onlookers is None:
+            if self.capacity is None and self._onlookers is None:
                 self._arrivals = 0
 
     @property

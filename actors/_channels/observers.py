@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from actors._channels.channel import Lifelong
+from actors._channels.channel import UncloseableChannel
 from actors._values.messages import Message
 
 Carrier = Mapping[str, str]
 """The cause of a message, as it travels: the headers of W3C Trace Context."""
 
 
-class Tap(Protocol):
+class MailboxObserver(Protocol):
     """Told of what happens to the messages of one traced process."""
 
     def arriving(self, carrier: Carrier | None) -> None:
@@ -31,25 +31,25 @@ class Tap(Protocol):
         """The running task looks for its next message: it is done with the last."""
 
 
-class TappedInbox(Lifelong[Message]):
+class ObservedInbox(UncloseableChannel[Message]):
     """The inbox of a process with a tap."""
 
-    __slots__ = ("_tap",)
+    __slots__ = ("_observer",)
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, observer: MailboxObserver) -> None:
         super().__init__()
-        self._tap = tap
+        self._observer = observer
 
     async def _receive(self, closed: type[Exception]) -> Message:
-        self._tap.waiting()
-        return self.opened(await super()._receive(closed))
+        self._observer.waiting()
+        return self.unwrap(await super()._receive(closed))
 
-    def offers(self) -> bool:
-        """As `Channel.offers`, which whoever selects asks first."""
-        self._tap.waiting()
-        return super().offers()
+    def can_receive(self) -> bool:
+        """As `Channel.can_receive`, which whoever selects asks first."""
+        self._observer.waiting()
+        return super().can_receive()
 
-    def opened(self, value: Message) -> Message:
-        """As `Channel.opened`."""
-        self._tap.received(value)
+    def unwrap(self, value: Message) -> Message:
+        """As `Channel.unwrap`."""
+        self._observer.received(value)
         return value

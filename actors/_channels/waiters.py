@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from actors._scheduling.scheduler import Parking, Wait
+from actors._scheduling.scheduler import Suspender, Wait
 
 if TYPE_CHECKING:
     from actors._channels.channel import Channel
@@ -13,7 +13,7 @@ CLOSED: Final[Any] = object()
 """What a place is fired with when its channel is closed."""
 
 
-class Place(Wait):
+class Waiter(Wait):
     """A parked task's place in the queue of one channel, where it waits to receive.
 
     The places of a queue are linked both ways, so that joining and leaving anywhere cost the same. A queue is known by
@@ -23,11 +23,11 @@ class Place(Wait):
     __slots__ = ("channel", "previous", "next")
 
     channel: Any
-    previous: Place | None
-    next: Place | None
+    previous: Waiter | None
+    next: Waiter | None
 
     sending = False
-    siblings: tuple[Case, ...] = ()
+    siblings: tuple[SelectCase, ...] = ()
 
     # One is made for each wait, and filled there: a class whose __init__ is Python code is called in twice the time.
     __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
@@ -36,20 +36,20 @@ class Place(Wait):
         """Complete the wait of this place, which the channel has just taken out of its queue."""
         self.scheduler.wake(self.task, value)
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         self.channel.leave(self)
 
 
-def new_place(scheduler: Parking, task: object) -> Place:
+def new_waiter(scheduler: Suspender, task: object) -> Waiter:
     """A place for a task that is not one itself."""
-    place: Place = Place()  # pyright: ignore[reportCallIssue]
-    place.scheduler = scheduler
-    place.task = task
-    place.previous = place.next = None
-    return place
+    waiter: Waiter = Waiter()  # pyright: ignore[reportCallIssue]
+    waiter.scheduler = scheduler
+    waiter.task = task
+    waiter.previous = waiter.next = None
+    return waiter
 
 
-class Case(Place):
+class SelectCase(Waiter):
     """A place that waits to send, or that is one of several of a select.
 
     A select holds one in each of its channels: they are `siblings`, the first to fire wins, and it takes the others out
@@ -58,7 +58,7 @@ class Case(Place):
 
     __slots__ = ("sending", "value", "siblings")
 
-    def __init__(self, scheduler: Parking, channel: Channel[Any], sending: bool, value: Any) -> None:
+    def __init__(self, scheduler: Suspender, channel: Channel[Any], sending: bool, value: Any) -> None:
         self.scheduler = scheduler
         self.task = scheduler.running()
         self.channel = channel
@@ -68,34 +68,34 @@ class Case(Place):
         self.siblings = ()
 
     def fire(self, value: Any) -> None:
-        """As `Place.fire`; the task is told which case it was."""
+        """As `Waiter.fire`; the task is told which case it was."""
         for sibling in self.siblings:
             if sibling is not self:
                 sibling.channel.leave(sibling)
         self.siblings = ()
         self.scheduler.wake(self.task, (self, value))
 
-    def abandon(self) -> None:
-        for place in self.siblings or (self,):
-            place.channel.leave(place)
+    def abort(self) -> None:
+        for waiter in self.siblings or (self,):
+            waiter.channel.leave(waiter)
         self.siblings = ()
 
 
-def joined(first: Any, place: Place) -> Any:
-    """The first of a queue at whose end `place` has been put."""
+def enqueue(first: Any, waiter: Waiter) -> Any:
+    """The first of a queue at whose end `waiter` has been put."""
     if first is None:
-        return place
+        return waiter
     last = first.previous or first
-    last.next = first.previous = place
-    place.previous = last
+    last.next = first.previous = waiter
+    waiter.previous = last
     return first
 
 
-def left(first: Any, place: Place) -> Any:
-    """The first of a queue out of which `place` has been taken; None when it is empty now."""
-    before, after = place.previous, place.next
-    place.previous = place.next = None
-    if place is not first:
+def unlink_waiter(first: Any, waiter: Waiter) -> Any:
+    """The first of a queue out of which `waiter` has been taken; None when it is empty now."""
+    before, after = waiter.previous, waiter.next
+    waiter.previous = waiter.next = None
+    if waiter is not first:
         assert before is not None
         before.next = after
         if after is not None:

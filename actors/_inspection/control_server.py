@@ -18,7 +18,7 @@ import trio
 
 from actors._inspection.control_socket import is_own_user, listen
 from actors._inspection.control_verbs import VERBS
-from actors._inspection.json_view import view_error
+from actors._inspection.json_view import error_to_json
 from actors._inspection.recent_log import RecentLog
 from actors._values.errors import INTERNAL, INVALID, PERMISSION_DENIED, Error, invalid
 
@@ -67,14 +67,14 @@ async def _handle(node: Node, recent: RecentLog, stream: trio.SocketStream) -> N
                 refused = Error(
                     "the control socket of a node is for the user it runs as", kind=PERMISSION_DENIED
                 )
-                await _write(stream, {"error": view_error(refused)})
+                await _write(stream, {"error": error_to_json(refused)})
                 return
             buffer = bytearray()
             while True:
                 line, newline, rest = buffer.partition(b"\n")
                 if not newline:
                     if len(buffer) > LONGEST:
-                        await _write(stream, {"error": view_error(_too_long())})
+                        await _write(stream, {"error": error_to_json(_too_long())})
                         return
                     received = await stream.receive_some()
                     if not received:
@@ -95,12 +95,12 @@ async def _answer(node: Node, recent: RecentLog, stream: trio.SocketStream, line
             return
         answer = {"result": await VERBS[request["verb"]](node, request)}
     except Error as error:
-        answer = {"error": view_error(error)}
+        answer = {"error": error_to_json(error)}
     except (trio.BrokenResourceError, trio.ClosedResourceError):
         raise
     except Exception as error:
         log.exception("a request to the control socket of node %s failed", node.name)
-        answer = {"error": view_error(Error(f"{type(error).__name__}: {error}", kind=INTERNAL))}
+        answer = {"error": error_to_json(Error(f"{type(error).__name__}: {error}", kind=INTERNAL))}
     await _write(stream, answer)
 
 

@@ -6,7 +6,13 @@ import difflib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from actors._inspection.json_view import MOST_ELSEWHERE, plain, view_node, view_process, view_processes
+from actors._inspection.json_view import (
+    MOST_REMOTE,
+    node_to_json,
+    process_to_json,
+    processes_to_json,
+    to_jsonable,
+)
 from actors._values.errors import NOT_FOUND, Error, invalid
 from actors._values.pid import PID
 
@@ -47,18 +53,18 @@ def _list(given: Mapping[str, Any], name: str) -> list[Any]:
 
 
 async def _node(node: Node, given: Mapping[str, Any]) -> Any:
-    return view_node(node)
+    return node_to_json(node)
 
 
 async def _processes(node: Node, given: Mapping[str, Any]) -> Any:
-    elsewhere = given.get("elsewhere", MOST_ELSEWHERE)
-    if not isinstance(elsewhere, int) or elsewhere < 0:
-        raise invalid("elsewhere", elsewhere, "how many processes of other hosts to list, 0 or more")
-    return {"node": view_node(node), **await view_processes(node, elsewhere)}
+    remote = given.get("elsewhere", MOST_REMOTE)
+    if not isinstance(remote, int) or remote < 0:
+        raise invalid("elsewhere", remote, "how many processes of other hosts to list, 0 or more")
+    return {"node": node_to_json(node), **await processes_to_json(node, remote)}
 
 
 async def _describe(node: Node, given: Mapping[str, Any]) -> Any:
-    return view_process(await node.describe(destination(node, given.get("pid"))))
+    return process_to_json(await node.describe(destination(node, given.get("pid"))))
 
 
 async def _send(node: Node, given: Mapping[str, Any]) -> Any:
@@ -70,7 +76,7 @@ async def _call(node: Node, given: Mapping[str, Any]) -> Any:
     pid = destination(node, given.get("pid"))
     payload = _list(given, "payload")
     answer = await node.call(pid, given.get("topic", ""), *payload, timeout=given.get("timeout", "5s"))
-    return {"pid": str(pid), "answer": plain(answer)}
+    return {"pid": str(pid), "answer": to_jsonable(answer)}
 
 
 async def _spawn(node: Node, given: Mapping[str, Any]) -> Any:
@@ -80,7 +86,7 @@ async def _spawn(node: Node, given: Mapping[str, Any]) -> Any:
     spawner = node.spawner(given.get("name"), given.get("on"), given.get("context"), given.get("options"))
     args = _list(given, "args")
     if given.get("execute"):
-        return {"value": plain(await spawner.execute(target, *args))}
+        return {"value": to_jsonable(await spawner.execute(target, *args))}
     return {"pid": str(await spawner.spawn(target, *args))}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import trio
 
-from actors._inspection.json_view import plain
+from actors._inspection.json_view import to_jsonable
 
 _MOST: Final = 1000
 _ORDINARY: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -46,7 +46,7 @@ class RecentLog(logging.Handler):
         }
         if record.exc_info and record.exc_info[0] is not None:
             shown["exception"] = logging.Formatter().formatException(record.exc_info)
-        extra = {name: plain(value) for name, value in vars(record).items() if name not in _ORDINARY}
+        extra = {name: to_jsonable(value) for name, value in vars(record).items() if name not in _ORDINARY}
         return {**extra, **shown}
 
     def _wake(self) -> None:

@@ -30,7 +30,7 @@ class _Call(Wait):
     answer: _Answer | None
     parked: bool
 
-    # Filled where it is made: a class whose __init__ is Python code is called in twice the time.
+    # Filled in where it is made: a class whose __init__ is Python code is called in twice the time.
     __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
 
     def take(self, answer: _Answer) -> None:
@@ -41,7 +41,7 @@ class _Call(Wait):
                 self.parked = False
                 self.scheduler.wake(self.task, None)
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         self.parked = False
 
 
@@ -92,8 +92,8 @@ class Calls:
                 call.parked = True
                 await scheduler.park(call)
             else:
-                by.turns -= 1
-                if by.turns < 0:
+                by.reductions -= 1
+                if by.reductions < 0:
                     await by.pause()
         finally:
             self._waiting.pop(number, None)

@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from actors._kernel.process import Process
-from actors._scheduling.scheduler import caller
+from actors._scheduling.scheduler import current_process
 from actors._values.errors import Error
 from actors._values.events import Reason, Result
 from actors._values.pid import PID
@@ -27,14 +27,14 @@ def crash_report(process: Process, reason: Reason, result: Result) -> None:
         _log(process, level, f"ended with reason={reason}", result.error, reason == "error")
 
 
-def report_unheard(process: Process, error: Error) -> None:
+def report_unhandled(process: Process, error: Error) -> None:
     """Log an error that a process raised when its end had another reason already, so that nobody else hears of it."""
     _log(process, logging.ERROR, "raised this beside the reason of its end", error, True)
 
 
 def _log(process: Process, level: int, what: str, error: Error, traceback: bool) -> None:
     raised = error.__cause__ if error.__cause__ is not None and error.kind == "INTERNAL" else error
-    told_by = caller.set(process)  # so that the record says which process it is about
+    told_by = current_process.set(process)  # so that the record says which process it is about
     log.log(
         level,
         "process %s (%s), spawned by %s, %s: %s",
@@ -45,7 +45,7 @@ def _log(process: Process, level: int, what: str, error: Error, traceback: bool)
         error,
         exc_info=raised if traceback else None,
     )
-    caller.reset(told_by)
+    current_process.reset(told_by)
 
 
 def _traps_links(process: Process, peer: PID) -> bool:

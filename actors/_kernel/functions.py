@@ -12,7 +12,7 @@ from actors._channels.channel import Channel, Queue
 from actors._kernel.entries import Entry, function_entry
 from actors._kernel.process import Process, running_process
 from actors._scheduling.context import check_context, current_context, own_copy
-from actors._scheduling.scheduler import caller
+from actors._scheduling.scheduler import current_process
 from actors._values.durations import option_seconds
 from actors._values.errors import CONFLICT, KINDS, Error, invalid, not_one_of
 from actors._values.events import Result
@@ -238,9 +238,9 @@ class Future:
 
     def forget(self) -> None:
         """Nobody will ask for the result any more: an error that nobody has heard of is logged now."""
-        if_unheard, self._if_unheard = self._if_unheard, None
-        if if_unheard is not None:
-            if_unheard()
+        if_unhandled, self._if_unheard = self._if_unheard, None
+        if if_unhandled is not None:
+            if_unhandled()
 
     # For the host
 
@@ -248,10 +248,10 @@ class Future:
         """The host has started the function, and `stop` cancels it."""
         self._stop = stop
 
-    def settle(self, result: Result, if_unheard: Callable[[], None] | None = None) -> None:
-        """The function has ended. `if_unheard` is called if it is forgotten before anybody asks for the result."""
+    def settle(self, result: Result, if_unhandled: Callable[[], None] | None = None) -> None:
+        """The function has ended. `if_unhandled` is called if it is forgotten before anybody asks for the result."""
         self._result = result
-        self._if_unheard = None if self._channels else if_unheard
+        self._if_unheard = None if self._channels else if_unhandled
         self._stop = None
         self._process.disown(self)
         self._settled.close()
@@ -314,7 +314,7 @@ class Executor:
         ):  # the function's error, for the caller; or the caller is being ended, and the call with it
             if not future.done:
                 future.cancel()
-                with caller.get().scheduler.shield():
+                with current_process.get().scheduler.shield():
                     await future.ended()
                 future.forget()
             raise

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import attrs
 
-from actors._channels.channel import Filled
+from actors._channels.channel import RuntimeChannel
 from actors._kernel.process import Process
 from actors._values.errors import NOT_FOUND, Error
 from actors._values.pid import PID
@@ -29,7 +29,7 @@ class Watcher(Protocol):
         """Take a change; does not wait."""
 
 
-class Changes(Filled[GroupChange]):
+class Changes(RuntimeChannel[GroupChange]):
     """The channel of a watch: closing it ends the watch, and so does the end of the process that owns it."""
 
     __slots__ = ("_ended",)

@@ -51,9 +51,9 @@ class Host(Protocol):
         ...
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
-        """Bring a call, after what its caller has sent before, and call `sink` with the exit if the target ends.
+        """Bring a call, after what its caller has sent before, and call `on_exit` with the exit if the target ends.
 
         The reply comes by `Kernel.receive_reply`, or `Kernel.fail_call`. `unwatch` says that nobody waits any more.
         A host without a better way sends the message and watches: `Kernel.call_by_message`.
@@ -72,8 +72,8 @@ class Host(Protocol):
         """Ask a process to stop, within `deadline` seconds if given. False when it does not exist."""
         ...
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """Call `sink` exactly once with the exit of the target, also if it has ended long ago."""
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
+        """Call `on_exit` exactly once with the exit of the target, also if it has ended long ago."""
         ...
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:

@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from typing import TYPE_CHECKING, Any
 
 from actors._channels.dead_letters import DeadLetters
-from actors._channels.mailbox import Bound, mailbox_full
+from actors._channels.mailbox import Capacity, mailbox_full
 from actors._channels.observers import Carrier
 from actors._kernel import links_and_monitors as relations
 from actors._kernel.calls import Calls, TracedCalls
 from actors._kernel.cluster_client import Cluster
-from actors._kernel.crash_report import crash_report, report_unheard
+from actors._kernel.crash_report import crash_report, report_unhandled
 from actors._kernel.exit_requests import force_end, request_stop
 from actors._kernel.groups import Groups
 from actors._kernel.host import Host, SpawnFunction, SpawnRequest
 from actors._kernel.names import Names
 from actors._kernel.process import Process
 from actors._kernel.tracing import Tracing
-from actors._scheduling.continuation import LongLife
-from actors._scheduling.scheduler import SPAWN_TURNS, Scheduler
+from actors._scheduling.continuation import StateCarrier
+from actors._scheduling.scheduler import SPAWN_REDUCTIONS, Scheduler
 from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, Error, invalid
 from actors._values.events import Exit, MonitorRef, Reason, Result
 from actors._values.messages import Message, ReplyTo
@@ -42,14 +42,14 @@ class Kernel:
 
     Local processes run on `schedulers`, by the name that `on=` gives; `spawners` start those that run elsewhere, by
     that name too. PIDs that are not in the table are answered for by `routes`, by their host; those of the
-    `neighbours`, the nodes of the same program, by these; local ones of other programs by `elsewhere`. `cluster` has
+    `local_nodes`, the nodes of the same program, by these; local ones of other programs by `remote_host`. `cluster` has
     the names and groups that programs share. `monitors_children` has every spawn monitored. `counters` are counted up
     by whoever has something to count, `gauges` are asked for how much there is of something, and `expositions` for
     figures in Prometheus' text; that is None while nobody wants them.
     """
 
     def __init__(
-        self, name: str, default_host: str, neighbours: MutableMapping[str, Kernel] | None = None
+        self, name: str, default_host: str, local_nodes: MutableMapping[str, Kernel] | None = None
     ) -> None:
         self.name = name
         self.pid = PID(name, NODE_HOST, "0")
@@ -58,9 +58,9 @@ class Kernel:
         self.schedulers: dict[str, Scheduler] = {}
         self.spawners: dict[str, SpawnFunction] = {}
         self.routes: dict[str, Host] = {}
-        self.elsewhere: Host | None = None
+        self.remote_host: Host | None = None
         self.functions: FunctionHost | None = None
-        self.neighbours: MutableMapping[str, Kernel] = {} if neighbours is None else neighbours
+        self.local_nodes: MutableMapping[str, Kernel] = {} if local_nodes is None else local_nodes
         self.cluster: Cluster | None = None
         self.names = Names()
         self.groups = Groups()
@@ -71,7 +71,7 @@ class Kernel:
         self.gauges: dict[str, Callable[[], int]] = {"calls": lambda: self.calls.waiting}
         self.expositions: list[Callable[[], Awaitable[bytes]]] | None = None
         self.monitors_children = False
-        self.long_life: LongLife | None = None
+        self.state_carrier: StateCarrier | None = None
         self.closing = False
         self.on_end: Callable[[Process], None] | None = None
         self._numbers = 0
@@ -104,7 +104,7 @@ class Kernel:
         process = self.table.get(pid.id)
         if process is not None and (process.pid is pid or process.pid == pid):
             return process
-        neighbour = self.neighbours.get(pid.node)
+        neighbour = self.local_nodes.get(pid.node)
         if neighbour is not None and neighbour is not self:
             process = neighbour.table.get(pid.id)
             if process is not None and process.pid == pid:
@@ -116,9 +116,9 @@ class Kernel:
         host = self.routes.get(pid.host)
         if host is not None:
             return host
-        if pid.node == self.name or pid.node in self.neighbours:
+        if pid.node == self.name or pid.node in self.local_nodes:
             return None
-        return self.elsewhere
+        return self.remote_host
 
     # Spawn
 
@@ -159,7 +159,7 @@ class Kernel:
         self, request: SpawnRequest, host: str, scheduler: Scheduler, pid: PID | None = None
     ) -> PID:
         """Put a process into the table; it runs once the caller waits. A name that is taken gives its holder."""
-        bound = None if not request.options else self._bound_of(request.options, host)
+        capacity = None if not request.options else self._bound_of(request.options, host)
         if self.closing:
             raise Error(f"node {self.name} is closing: it starts no more processes", kind=CONFLICT)
         if request.name is not None:
@@ -171,7 +171,7 @@ class Kernel:
         self._spawned += 1
         parent = request.parent
         if parent is not None:
-            parent.turns -= SPAWN_TURNS
+            parent.reductions -= SPAWN_REDUCTIONS
         process = Process(
             pid or sibling(self.pid, host, self._spawned),
             self,
@@ -179,10 +179,10 @@ class Kernel:
             request.entry,
             None if parent is None else parent.pid,
             request.context,
-            bound,
+            capacity,
         )
         if self.tracing is not None:
-            process.mailbox.add_tap(self.tracing.tap(process))
+            process.mailbox.add_observer(self.tracing.observer(process))
         self.table[process.pid.id] = process
         if request.name is not None:
             self.names.register(request.name, process)
@@ -191,16 +191,16 @@ class Kernel:
         process.begin(request.entry.function, request.args)
         return process.pid
 
-    def _bound_of(self, options: Mapping[str, Any], host: str) -> Bound | None:
+    def _bound_of(self, options: Mapping[str, Any], host: str) -> Capacity | None:
         for option in options:
-            if option not in Bound.OPTIONS:
+            if option not in Capacity.OPTIONS:
                 raise Error(
-                    f"option={option!r} is not known on host {host!r}: expected {', '.join(Bound.OPTIONS)}",
+                    f"option={option!r} is not known on host {host!r}: expected {', '.join(Capacity.OPTIONS)}",
                     kind=INVALID,
                 )
-        return Bound.of(options)
+        return Capacity.of(options)
 
-    def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
+    def begin_upgrade(self, process: Process, args: tuple[Any, ...]) -> None:
         """An upgraded process has unwound its old code: start the new. A durable one continues as new instead."""
         process.begin(process.entry.function, args)
 
@@ -214,7 +214,7 @@ class Kernel:
         self.dead_letters.add(process.pid, dropped)
         if dropped.reply_to is not None:
             self.refuse_call(dropped.reply_to, mailbox_full(process.pid, dropped.topic))
-        return process.mailbox.bound is None or process.mailbox.bound.overflow != "reject"
+        return process.mailbox.capacity is None or process.mailbox.capacity.overflow != "reject"
 
     async def send(self, dest: Dest, message: Message) -> bool:
         """Deliver a message, wherever its destination is; False when it is known not to exist."""
@@ -234,19 +234,19 @@ class Kernel:
         return host is not None and await host.send(target, message)
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
-        """Bring a call to a process, and call `sink` with its exit if it ends; until `unwatch`."""
+        """Bring a call to a process, and call `on_exit` with its exit if it ends; until `unwatch`."""
         host = None if isinstance(self.find(target), Process) else self.route(target)
         if host is None:
-            return await self.call_by_message(target, message, ref, sink)
-        return await host.call(target, message, ref, sink)
+            return await self.call_by_message(target, message, ref, on_exit)
+        return await host.call(target, message, ref, on_exit)
 
     async def call_by_message(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """`call`, by a watch and a message like any other."""
-        await self.watch(target, ref, sink)
+        await self.watch(target, ref, on_exit)
         return await self.send(target, message)
 
     async def reply(self, to: ReplyTo, payload: Any) -> bool:
@@ -258,10 +258,10 @@ class Kernel:
         return host is not None and await host.reply(to.pid, to.call, payload)
 
     def _kernel_of_caller(self, pid: PID) -> Kernel | None:
-        kernel = self if pid.node == self.name else self.neighbours.get(pid.node)
-        return kernel if kernel is not None and kernel.has_caller(pid) else None
+        kernel = self if pid.node == self.name else self.local_nodes.get(pid.node)
+        return kernel if kernel is not None and kernel.has_current_process(pid) else None
 
-    def has_caller(self, pid: PID) -> bool:
+    def has_current_process(self, pid: PID) -> bool:
         """Whether a call by `pid` would wait here."""
         return pid.host in self.schedulers or pid == self.pid or pid.id in self.table
 
@@ -294,17 +294,17 @@ class Kernel:
         self._numbers += 1
         return self._numbers
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-        """Have `sink` called exactly once with the exit of `target`; at once when it does not exist."""
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
+        """Have `on_exit` called exactly once with the exit of `target`; at once when it does not exist."""
         found = self.find(target)
         if isinstance(found, Process):
-            relations.watch(found, ref, sink)
+            relations.watch(found, ref, on_exit)
             return
         host = self.route(target)
         if host is None:
-            sink(Exit(target, ref, "noproc", relations.gone(target)))
+            on_exit(Exit(target, ref, "noproc", relations.gone(target)))
         else:
-            await host.watch(target, ref, sink)
+            await host.watch(target, ref, on_exit)
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """Forget a watch; fine when it has fired."""
@@ -324,7 +324,7 @@ class Kernel:
             process.monitors = {}
         process.monitors[ref] = pid
         try:
-            await self.watch(pid, ref, relations.exit_sink(process))
+            await self.watch(pid, ref, relations.exit_callback(process))
         except BaseException:  # the caller gets it, and has no monitor
             process.monitors.pop(ref, None)
             raise
@@ -422,10 +422,10 @@ class Kernel:
 
     # Death
 
-    def bury(self, process: Process, reason: Reason, result: Result) -> None:
+    def finalize(self, process: Process, reason: Reason, result: Result) -> None:
         """The order of death (semantics 4): the table, the names and groups, the monitors, the links."""
         process.alive = False
-        process.turns = 0
+        process.reductions = 0
         del self.table[process.pid.id]
         if process.names is not None:
             self.names.forget(process)
@@ -446,9 +446,9 @@ class Kernel:
         if self.on_end is not None:
             self.on_end(process)
 
-    def unheard(self, process: Process, error: Error) -> None:
+    def unhandled(self, process: Process, error: Error) -> None:
         """A process raised an error when its end had another reason already."""
-        report_unheard(process, error)
+        report_unhandled(process, error)
 
     # Looking in. What it gives is loaded with the first look.
 

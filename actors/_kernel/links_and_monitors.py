@@ -19,7 +19,7 @@ def gone(pid: PID, reason: Reason = "noproc") -> Result:
     )
 
 
-def exit_sink(process: Process) -> Callable[[Exit], None]:
+def exit_callback(process: Process) -> Callable[[Exit], None]:
     """Where the exits go that `process` monitors: to its events, each ref once, and not after `unmonitor`."""
 
     def deliver(event: Exit) -> None:
@@ -30,11 +30,11 @@ def exit_sink(process: Process) -> Callable[[Exit], None]:
     return deliver
 
 
-def watch(target: Process, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
-    """Have `sink` called once, with the exit of `target`."""
+def watch(target: Process, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
+    """Have `on_exit` called once, with the exit of `target`."""
     if target.watchers is None:
         target.watchers = {}
-    target.watchers[ref] = sink
+    target.watchers[ref] = on_exit
 
 
 def forget_exits(process: Process, dest: MonitorRef | PID) -> list[tuple[MonitorRef, PID]]:
@@ -91,8 +91,8 @@ def link_down(process: Process, peer: PID, reason: Reason, result: Result) -> No
 def tell_of_death(process: Process, reason: Reason, result: Result) -> None:
     """Steps (c) and (d) of the order of death: the monitors, then the links."""
     watchers, process.watchers = process.watchers, None
-    for ref, sink in (watchers or {}).items():
-        sink(Exit(process.pid, ref, reason, result))
+    for ref, on_exit in (watchers or {}).items():
+        on_exit(Exit(process.pid, ref, reason, result))
     links, process.links = process.links, None
     for peer in links or ():
         process.kernel.signal_link_down(peer, process.pid, reason, result)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from actors._channels.mailbox import Bound, Mailbox
+from actors._channels.mailbox import Capacity, Mailbox
 from actors._channels.receive_all import Events
 from actors._kernel.entries import Entry
-from actors._scheduling.scheduler import TURNS, Cancellable, Scheduler, caller
+from actors._scheduling.scheduler import REDUCTIONS, Cancellable, Scheduler, current_process
 from actors._values.errors import CANCELED, CONFLICT, Error, leaves
 from actors._values.events import Event, Exit, MonitorRef, Reason, Result
 from actors._values.pid import PID
@@ -33,7 +33,7 @@ class Upgrade(BaseException):
 
 
 @attrs.frozen
-class _Ending:
+class _Exiting:
     """How a process will have ended. `forced` stands whatever the function still does; else its own end counts."""
 
     reason: Reason
@@ -42,7 +42,7 @@ class _Ending:
 
 
 class Process:
-    """A process as its kernel sees it, and a `Caller`.
+    """A process as its kernel sees it, and a `CurrentProcess`.
 
     Life: `begin` starts the main task; `task_ended` is told of each task's end. When the main task has ended, the
     others are cancelled; when all have ended, the process is buried, or begins anew if it was upgraded.
@@ -54,7 +54,7 @@ class Process:
         "pid",
         "kernel",
         "scheduler",
-        "turns",
+        "reductions",
         "entry",
         "parent",
         "context",
@@ -71,7 +71,7 @@ class Process:
         "alive",
         "_main",
         "_others",
-        "_ending",
+        "_exiting",
         "_successor",
         "_outcome",
         "__weakref__",
@@ -85,17 +85,17 @@ class Process:
         entry: Entry,
         parent: PID | None,
         context: Mapping[str, Any],
-        bound: Bound | None,
+        capacity: Capacity | None,
     ) -> None:
         self.pid = pid
         self.kernel = kernel
         self.scheduler = scheduler
-        self.turns = TURNS
+        self.reductions = REDUCTIONS
         self.entry = entry
         self.parent = parent
         self.context = context
         self.options = _DEFAULTS
-        self.mailbox = Mailbox(bound)
+        self.mailbox = Mailbox(capacity)
         self.events: Events | None = None
         self.events_opened = False
         self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
@@ -108,14 +108,14 @@ class Process:
         self.alive = True
         self._main: object | None = None
         self._others: dict[object, None] | None = None
-        self._ending: _Ending | None = None
+        self._exiting: _Exiting | None = None
         self._successor: tuple[Entry, tuple[Any, ...]] | None = None
         self._outcome: tuple[Reason, Result] | None = None
 
     async def pause(self) -> None:
         """Let others run; raises if the process is being ended."""
-        if self._ending is None and self.alive:
-            self.turns = TURNS
+        if self._exiting is None and self.alive:
+            self.reductions = REDUCTIONS
         await self.scheduler.checkpoint()
 
     def put_event(self, event: Event) -> None:
@@ -154,7 +154,7 @@ class Process:
             self._others = {}
         task = self.scheduler.start(self, function, args)
         self._others[task] = None
-        if self._ending is not None or self._main is None:
+        if self._exiting is not None or self._main is None:
             self.scheduler.cancel(task)
 
     @property
@@ -183,8 +183,8 @@ class Process:
 
     def _end_by_error(self, error: Error) -> None:
         """A task beside the main one has failed. What it raises while it unwinds is not the reason of the end."""
-        if self._failed or (self._ending is not None and self._ending.forced):
-            self.kernel.unheard(self, error)
+        if self._failed or (self._exiting is not None and self._exiting.forced):
+            self.kernel.unhandled(self, error)
         else:
             self.end("error", error)
 
@@ -199,16 +199,16 @@ class Process:
 
         Of several endings the first counts, but a forced one counts more than one that only asks.
         """
-        if self._ending is None or (forced and not self._ending.forced):
-            self._ending = _Ending(reason, Result(error=error), forced)
-        self.turns = 0
+        if self._exiting is None or (forced and not self._exiting.forced):
+            self._exiting = _Exiting(reason, Result(error=error), forced)
+        self.reductions = 0
         for task in self.tasks:
             self.scheduler.cancel(task)
 
     @property
-    def ending(self) -> bool:
+    def exiting(self) -> bool:
         """Whether it is being ended from outside its function."""
-        return self._ending is not None
+        return self._exiting is not None
 
     def upgrade(self, entry: Entry, args: tuple[Any, ...]) -> Upgrade:
         """Become other code once all tasks have unwound; the caller raises what this returns.
@@ -221,21 +221,21 @@ class Process:
         return Upgrade()
 
     def _finish(self) -> None:
-        outcome, ending = self._outcome, self._ending
-        if self._successor is not None and ending is None and not self._failed:
+        outcome, exiting = self._outcome, self._exiting
+        if self._successor is not None and exiting is None and not self._failed:
             (self.entry, args), self._successor, self._outcome = self._successor, None, None
-            self.kernel.succeed(self, args)
+            self.kernel.begin_upgrade(self, args)
             return
-        if ending is not None and (ending.forced or outcome is None):
+        if exiting is not None and (exiting.forced or outcome is None):
             error = None if outcome is None else outcome[1].error
-            if error is not None and error is not ending.result.error:
-                self.kernel.unheard(self, error)
-            outcome = (ending.reason, ending.result)
+            if error is not None and error is not exiting.result.error:
+                self.kernel.unhandled(self, error)
+            outcome = (exiting.reason, exiting.result)
         reason, result = outcome or ("terminated", Result(error=Error("the host stopped", kind=CANCELED)))
         if self.owned:
             for thing in list(self.owned):
                 thing.cancel()
-        self.kernel.bury(self, reason, result)
+        self.kernel.finalize(self, reason, result)
 
 
 _DEFAULTS = Options()
@@ -253,7 +253,7 @@ def running_process() -> Process:
     Raises:
         Error: kind CONFLICT, when the code runs outside any process, or in a task that has outlived its process.
     """
-    process = caller.get()
+    process = current_process.get()
     if not isinstance(process, Process):
         raise Error(
             "this call needs a running process: spawn one, or use the same verb of a node, such as node.send(...)",
@@ -267,19 +267,19 @@ def running_process() -> Process:
     return process
 
 
-async def take_turn() -> Process:
+async def take_reduction() -> Process:
     """The process that makes the call, after letting others run if its budget is spent; raises if it is being ended.
 
     Raises:
         Error: as `running_process`.
     """
-    process: Any = caller.get()
-    process.turns -= 1
-    return await next_turn() if process.turns < 0 else process
+    process: Any = current_process.get()
+    process.reductions -= 1
+    return await next_reduction() if process.reductions < 0 else process
 
 
-async def next_turn() -> Process:
-    """`take_turn` with a spent budget: that of a process which has ended, and of code outside any, always is."""
+async def next_reduction() -> Process:
+    """`take_reduction` with a spent budget: that of a process which has ended, and of code outside any, always is."""
     process = running_process()
     await process.pause()
     return process

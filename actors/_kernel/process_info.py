@@ -71,7 +71,7 @@ def describe_process(process: Process) -> Description:
     return Description(
         pid=process.pid,
         entry=process.entry.id,
-        status="ending" if process.ending else "running",
+        status="ending" if process.exiting else "running",
         parent=process.parent,
         names=tuple(sorted(process.names or ())),
         mailbox=unread,

@@ -8,10 +8,10 @@ from actors._values.errors import CANCELED, Error
 from actors._values.events import Result
 from actors._values.pid import PID
 from actors._wire import envelopes as wire
-from actors._wire.envelopes import Item
+from actors._wire.envelopes import Envelope
 
 
-def receive(kernel: Kernel, target: PID, item: Item) -> bool:
+def receive(kernel: Kernel, target: PID, item: Envelope) -> bool:
     """Act on one item for a process of `kernel`; False when there is no such process, or it takes no more.
 
     An item that makes no sense, as a stranger may send it, is a dead letter.
@@ -28,10 +28,10 @@ def receive(kernel: Kernel, target: PID, item: Item) -> bool:
     if not isinstance(process, Process):
         return False
     if not item.topic.startswith("@"):
-        tap = process.mailbox.tap
-        if tap is not None:
-            tap.arriving(item.cause or {})
-        return process.kernel.deliver(process, wire.item_message(item))
+        observer = process.mailbox.observer
+        if observer is not None:
+            observer.arriving(item.cause or {})
+        return process.kernel.deliver(process, wire.from_envelope(item))
     if item.topic == wire.UNLINK:
         kernel.receive_unlink(target, PID.parse(item.values[0]))
     elif item.topic == wire.LINK_DOWN:
@@ -45,6 +45,6 @@ def receive(kernel: Kernel, target: PID, item: Item) -> bool:
         by, reason, deadline = item.values
         kernel.cancel_here(process, None if by is None else PID.parse(by), reason, deadline)
     else:
-        kernel.dead_letters.add(target, wire.item_message(item))
+        kernel.dead_letters.add(target, wire.from_envelope(item))
         return False
     return True

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from contextvars import Context
 from typing import Any, Protocol
 
-from actors._channels.observers import Carrier, Tap
+from actors._channels.observers import Carrier, MailboxObserver
 from actors._kernel.entries import Entry
 from actors._kernel.process import Process
 from actors._values.messages import Message
@@ -21,7 +21,7 @@ class Tracing(Protocol):
         """A block in which a process is spawned."""
         ...
 
-    def tap(self, process: Process) -> Tap:
+    def observer(self, process: Process) -> MailboxObserver:
         """Who is told of the messages of a new process."""
         ...
 

@@ -27,7 +27,7 @@ from actors._kernel.functions import (
 )
 from actors._kernel.kernel import Kernel
 from actors._runtime.trio_scheduler import contains
-from actors._scheduling.scheduler import OUTSIDE, caller
+from actors._scheduling.scheduler import OUTSIDE, current_process
 from actors._values.errors import CANCELED, INTERNAL, Error, invalid, without
 from actors._values.events import Result
 from actors._values.pid import PID
@@ -78,7 +78,7 @@ class TrioFunctions:
         copy_context().run(self._nursery.start_soon, self._serve, call, future, scope)
 
     async def _serve(self, call: FunctionCall, future: Future, scope: trio.CancelScope) -> None:
-        caller.set(OUTSIDE.within(call.context))
+        current_process.set(OUTSIDE.within(call.context))
         result = Result(error=cancelled_error(call.entry))
         try:
             with scope:

@@ -21,7 +21,7 @@ from actors._kernel.process import running_process
 from actors._runtime.trampoline import Cancelled, GreenTask, Trampoline, foreign
 from actors._runtime.trio_scheduler import TrioScheduler, contains
 from actors._scheduling.context import current_context
-from actors._scheduling.scheduler import OUTSIDE, TaskOwner, caller
+from actors._scheduling.scheduler import OUTSIDE, TaskOwner, current_process
 from actors._values.errors import CONFLICT, Error
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class GreenScheduler(Trampoline):
 
     def __init__(self, nursery: trio.Nursery, kernel: Kernel) -> None:
         Trampoline.__init__(self)
-        self.turns = 0
+        self.reductions = 0
         self._nursery = nursery
         self._kernel = kernel
         self._context = copy_context()
@@ -86,7 +86,7 @@ class GreenScheduler(Trampoline):
                 await self._turn(stand_in)
 
     async def _turn(self, stand_in: _NoTask) -> None:
-        self.turns += 1
+        self.reductions += 1
         self.fire_timers()
         end = perf_counter() + SLICE
         GLOBAL_RUN_CONTEXT.task = cast(trio.lowlevel.Task, stand_in)
@@ -104,13 +104,13 @@ class GreenScheduler(Trampoline):
             await self._sleep()
 
     async def _sleep(self) -> None:
-        """Wait until `rouse`, or the next timer is due."""
+        """Wait until `wake_driver`, or the next timer is due."""
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            self.asleep = False
+            self.idle = False
             return trio.lowlevel.Abort.SUCCEEDED
 
-        self.asleep = True
+        self.idle = True
         deadline = self.timers.next()
         if deadline == math.inf:
             await trio.lowlevel.wait_task_rescheduled(abort)
@@ -118,14 +118,14 @@ class GreenScheduler(Trampoline):
             with trio.CancelScope(deadline=deadline):
                 await trio.lowlevel.wait_task_rescheduled(abort)
 
-    def rouse(self) -> None:
-        """As `Trampoline.rouse`."""
+    def wake_driver(self) -> None:
+        """As `Trampoline.wake_driver`."""
         assert self._driver is not None
-        self.asleep = False
+        self.idle = False
         trio.lowlevel.reschedule(self._driver)
 
-    def withdraw(self, trap: Any) -> None:
-        """As `Trampoline.withdraw`: trio's traps say how to give up a wait."""
+    def abandon_foreign_await(self, trap: Any) -> None:
+        """As `Trampoline.abandon_foreign_await`: trio's traps say how to give up a wait."""
         abort = getattr(trap, "abort_func", None)
         if abort is not None:
             abort(_raise_cancelled)
@@ -208,7 +208,7 @@ def _raise_cancelled() -> None:
 
 def _go_outside() -> None:
     """Make the running context that of code outside any process, with the ambient context of the process it had."""
-    caller.set(OUTSIDE.within(current_context()))
+    current_process.set(OUTSIDE.within(current_context()))
 
 
 async def in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -233,8 +233,8 @@ async def in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
             f"process {process.pid} has no trio around it: make this a function and `await actors.funcs.call` it",
             kind=CONFLICT,
         )
-    token = caller.set(OUTSIDE.within(process.context))
+    token = current_process.set(OUTSIDE.within(process.context))
     try:
         return await function(*args)
     finally:
-        caller.reset(token)
+        current_process.reset(token)

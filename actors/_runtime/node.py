@@ -51,7 +51,7 @@ def register_control_socket(opener: Callable[[Node], ControlSocket]) -> None:
     _open_control_socket = opener
 
 
-_neighbours: trio.lowlevel.RunVar[dict[str, Kernel]] = trio.lowlevel.RunVar("everproc_nodes")
+_local_nodes: trio.lowlevel.RunVar[dict[str, Kernel]] = trio.lowlevel.RunVar("everproc_nodes")
 
 
 class Node:
@@ -109,12 +109,12 @@ class Node:
         if self._opened_control is not None:
             self._nursery.start_soon(self._opened_control.serve)
         try:
-            nodes = _neighbours.get()
+            nodes = _local_nodes.get()
         except LookupError:
             nodes = dict[str, Kernel]()
-            _neighbours.set(nodes)
+            _local_nodes.set(nodes)
         nodes[self._kernel.name] = self._kernel
-        self._kernel.neighbours = nodes
+        self._kernel.local_nodes = nodes
         return self
 
     async def __aexit__(
@@ -138,7 +138,7 @@ class Node:
                 raise
             return False
         finally:
-            del self._kernel.neighbours[self._kernel.name]
+            del self._kernel.local_nodes[self._kernel.name]
             if self._opened_control is not None:
                 self._opened_control.close()
         return suppress and mine

@@ -16,8 +16,8 @@ from pathlib import PurePath
 from types import CoroutineType, FrameType, TracebackType, coroutine
 from typing import Any, Protocol, cast
 
-from actors._channels.waiters import Place
-from actors._scheduling.scheduler import Parking, TaskOwner, Timer, Wait, caller
+from actors._channels.waiters import Waiter
+from actors._scheduling.scheduler import Suspender, TaskOwner, Timer, Wait, current_process
 from actors._scheduling.timers import HeapTimer, Timers
 from actors._values.errors import CONFLICT, Error
 
@@ -26,7 +26,7 @@ class Cancelled(BaseException):
     """What the awaits of a cancelled task raise. Not an error: code that catches errors lets it pass."""
 
 
-class GreenTask(Place):
+class GreenTask(Waiter):
     """A coroutine of a process, and where it stands.
 
     It is its own place in the queue of the channel where it waits to receive, as it waits in one at a time.
@@ -38,7 +38,7 @@ class GreenTask(Place):
     __slots__ = ("process", "coroutine", "context", "wait", "value", "error", "cancelled", "shields")
 
     def __init__(
-        self, scheduler: Parking, process: TaskOwner, coroutine: Coroutine[Any, Any, Any], context: Context
+        self, scheduler: Suspender, process: TaskOwner, coroutine: Coroutine[Any, Any, Any], context: Context
     ) -> None:
         self.scheduler = scheduler
         self.channel = self.previous = self.next = None
@@ -56,10 +56,10 @@ class GreenTask(Place):
         self.value = value
         scheduler: Any = self.scheduler
         scheduler.ready.append(self)
-        if scheduler.asleep:
-            scheduler.rouse()
+        if scheduler.idle:
+            scheduler.wake_driver()
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         self.channel.leave(self)
         self.channel = None
 
@@ -107,14 +107,14 @@ class Trampoline:
     """A scheduler for tasks that await nothing but what it provides.
 
     A host adds the clock and randomness (`time`, `now`, `random_bytes`), drives it by `run` and `fire_timers`, and is
-    told by `rouse` that there is something to do while it is `asleep`.
+    told by `wake_driver` that there is something to do while it is `idle`.
     """
 
     def __init__(self, ready: RunQueue | None = None) -> None:
         self.ready: RunQueue = deque[GreenTask]() if ready is None else ready
         self.timers = Timers()
         self.alive = 0
-        self.asleep = False
+        self.idle = False
         self.stopping = False
         self._current: GreenTask | None = None
 
@@ -143,8 +143,8 @@ class Trampoline:
                 self._ended(task, None, error)
             else:
                 if trap is not _PARKED:
-                    self.withdraw(trap)
-                    task.error = self.refusal(task, trap)
+                    self.abandon_foreign_await(trap)
+                    task.error = self.foreign_await_error(task, trap)
                     ready.append(task)
         self._current = None
 
@@ -152,14 +152,14 @@ class Trampoline:
         """Call what is due by now."""
         self.timers.fire(self.time())
 
-    def rouse(self) -> None:
-        """Something can run, or a deadline has come nearer, while the host is `asleep`."""
+    def wake_driver(self) -> None:
+        """Something can run, or a deadline has come nearer, while the host is `idle`."""
         raise NotImplementedError
 
-    def withdraw(self, trap: object) -> None:
+    def abandon_foreign_await(self, trap: object) -> None:
         """A task awaits something foreign, which is given up: leave nothing behind there."""
 
-    def refusal(self, task: GreenTask, trap: object) -> Error:
+    def foreign_await_error(self, task: GreenTask, trap: object) -> Error:
         """What is raised in a task where it awaits something foreign."""
         return foreign(trap)
 
@@ -182,7 +182,7 @@ class Trampoline:
     ) -> GreenTask:
         """As `Scheduler.start`."""
         context = copy_context()
-        context.run(caller.set, process)
+        context.run(current_process.set, process)
         try:
             coroutine = function(*args)
         except Exception as error:  # noqa: BLE001 - arguments that do not fit: the process ends with that
@@ -203,7 +203,7 @@ class Trampoline:
         task.cancelled = True
         wait = task.wait
         if wait is not None and not task.shields:
-            wait.abandon()
+            wait.abort()
             task.wait = None
             task.error = Cancelled()
             self._resume(task)
@@ -226,7 +226,7 @@ class Trampoline:
         """As `Scheduler.park`."""
         task: Any = self._current  # whoever made the wait has asked who is running
         if task.cancelled and not task.shields:
-            wait.abandon()
+            wait.abort()
             raise Cancelled
         task.wait = wait
         task.value = None
@@ -237,8 +237,8 @@ class Trampoline:
         task.wait = None
         task.value = value
         self.ready.append(task)
-        if self.asleep:
-            self.rouse()
+        if self.idle:
+            self.wake_driver()
 
     @coroutine
     def checkpoint(self) -> Generator[Any, Any, None]:
@@ -258,10 +258,10 @@ class Trampoline:
     def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
         """As `Scheduler.call_later`."""
         deadline = self.time() + delay
-        nearer = self.asleep and deadline < self.timers.next()
+        nearer = self.idle and deadline < self.timers.next()
         timer: HeapTimer = self.timers.add(deadline, function)
         if nearer:
-            self.rouse()
+            self.wake_driver()
         return timer
 
     def stack(self, task: Any) -> list[str]:
@@ -278,8 +278,8 @@ class Trampoline:
 
     def _resume(self, task: GreenTask) -> None:
         self.ready.append(task)
-        if self.asleep:
-            self.rouse()
+        if self.idle:
+            self.wake_driver()
 
     def _ended(self, task: GreenTask, value: Any, error: BaseException | None) -> None:
         """Tell the process; a cancellation is taken out of the error, as trio's cancel scopes do."""

@@ -12,7 +12,7 @@ from typing import Any, cast
 import outcome
 import trio
 
-from actors._scheduling.scheduler import OUTSIDE, TaskOwner, Timer, Wait, caller, no_scheduler
+from actors._scheduling.scheduler import OUTSIDE, TaskOwner, Timer, Wait, current_process, no_scheduler
 from actors._scheduling.timers import HeapTimer, Timers
 from actors._values.errors import leaves, without
 
@@ -31,7 +31,7 @@ class TrioTask:
     async def run(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         """Run in trio, and tell the process of the end."""
         self.task = trio.lowlevel.current_task()
-        caller.set(self.process)
+        current_process.set(self.process)
         value = raised = error = None
         try:
             with self.scope:
@@ -75,11 +75,11 @@ class PlainTrio:
     def park(self, wait: Wait) -> Awaitable[Any]:
         """As `Scheduler.park`."""
 
-        def abandon(_: object) -> trio.lowlevel.Abort:
-            wait.abandon()
+        def abort(_: object) -> trio.lowlevel.Abort:
+            wait.abort()
             return trio.lowlevel.Abort.SUCCEEDED
 
-        return trio.lowlevel.wait_task_rescheduled(abandon)  # noqa: ASYNC105 - whoever parks awaits it
+        return trio.lowlevel.wait_task_rescheduled(abort)  # noqa: ASYNC105 - whoever parks awaits it
 
     def wake(self, task: trio.lowlevel.Task, value: Any) -> None:
         """As `Scheduler.wake`."""

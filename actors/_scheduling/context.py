@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actors._scheduling.scheduler import caller
+from actors._scheduling.scheduler import current_process
 from actors._values.errors import invalid
 
 
 def current_context() -> Mapping[str, Any]:
     """The context of whoever runs: a process, a function that runs for one, or code outside, which has none."""
-    return caller.get().context
+    return current_process.get().context
 
 
 def own_copy(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 
-class LongLife(Protocol):
+class StateCarrier(Protocol):
     """For behaviours that carry their state from run to run by themselves, by `upgrade` to their own code.
 
-    `Kernel.long_life` is None where a process keeps its memory for as long as it lives.
+    `Kernel.state_carrier` is None where a process keeps its memory for as long as it lives.
     """
 
     def should_upgrade(self) -> bool:

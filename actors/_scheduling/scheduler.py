@@ -27,13 +27,13 @@ Timer = Cancellable
 class Wait:
     """A task that is parked, and how it is woken.
 
-    Invariant: it is woken at most once. Whoever wakes it, or the scheduler that cancels it (`abandon`), first takes it
+    Invariant: it is woken at most once. Whoever wakes it, or the scheduler that cancels it (`abort`), first takes it
     out of every place where somebody else could find it.
     """
 
     __slots__ = ("scheduler", "task")
 
-    def __init__(self, scheduler: Parking) -> None:
+    def __init__(self, scheduler: Suspender) -> None:
         self.scheduler = scheduler
         self.task: Any = scheduler.running()
 
@@ -41,11 +41,11 @@ class Wait:
         """Let the task go on; `park` returns `value` there."""
         self.scheduler.wake(self.task, value)
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         """Leave no trace of the wait: its task was cancelled."""
 
 
-class Parking(Protocol):
+class Suspender(Protocol):
     """How a task waits: the part of a scheduler that also code outside any process needs.
 
     Cancellation is level-triggered, as trio's: once a task is cancelled, each of its awaits raises, except in `shield`.
@@ -55,7 +55,7 @@ class Parking(Protocol):
         """The task that is running."""
 
     def park(self, wait: Wait) -> Awaitable[Any]:
-        """Suspend the running task until `wake`; if it is cancelled before, call `wait.abandon()` and raise."""
+        """Suspend the running task until `wake`; if it is cancelled before, call `wait.abort()` and raise."""
         ...
 
     def wake(self, task: Any, value: Any) -> None:
@@ -85,13 +85,13 @@ class TaskCode(Protocol):
 
 
 class TaskOwner(Protocol):
-    """Whose tasks a scheduler runs: a process, which is also the `Caller` in each of them."""
+    """Whose tasks a scheduler runs: a process, which is also the `CurrentProcess` in each of them."""
 
-    turns: int
+    reductions: int
     context: Mapping[str, Any]
 
     @property
-    def scheduler(self) -> Parking:
+    def scheduler(self) -> Suspender:
         """How its tasks wait."""
         ...
 
@@ -118,7 +118,7 @@ class TaskOwner(Protocol):
         ...
 
 
-class Scheduler(Parking, Protocol):
+class Scheduler(Suspender, Protocol):
     """Runs tasks for the kernel, which asks for nothing else of trio, of a trampoline or of a workflow."""
 
     def start(
@@ -155,20 +155,20 @@ class Scheduler(Parking, Protocol):
         ...
 
 
-class Caller(Protocol):
+class CurrentProcess(Protocol):
     """Who makes a call: a process, or code outside any.
 
-    `turns` is how many operations it may still do before it has to let others run (semantics 15). Outside code has
+    `reductions` is how many operations it may still do before it has to let others run (semantics 15). Outside code has
     none, so each of its waits is a checkpoint. A cancelled process has none either, so its next call raises.
 
     `context` are the ambient values that it passes on (semantics 34).
     """
 
-    turns: int
+    reductions: int
     context: Mapping[str, Any]
 
     @property
-    def scheduler(self) -> Parking:
+    def scheduler(self) -> Suspender:
         """How it waits."""
         ...
 
@@ -180,7 +180,7 @@ class NoScheduler:
     """How code waits that no scheduler runs: it cannot."""
 
     def running(self) -> object:
-        """As `Parking.running`: says what is wrong."""
+        """As `Suspender.running`: says what is wrong."""
         raise no_scheduler()
 
     async def park(self, wait: Wait) -> Any:
@@ -209,16 +209,16 @@ def no_scheduler() -> Error:
 
 
 class Outside:
-    """Code that runs outside any process: a `Caller` that waits as `scheduler` can.
+    """Code that runs outside any process: a `CurrentProcess` that waits as `scheduler` can.
 
     A function that a process has called is such code, with the context of its call.
     """
 
-    __slots__ = ("scheduler", "turns", "context")
+    __slots__ = ("scheduler", "reductions", "context")
 
-    def __init__(self, scheduler: Parking, context: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(self, scheduler: Suspender, context: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.scheduler = scheduler
-        self.turns = 0
+        self.reductions = 0
         self.context = context
 
     def within(self, context: Mapping[str, Any]) -> Outside:
@@ -226,22 +226,22 @@ class Outside:
         return Outside(self.scheduler, context)
 
     async def pause(self) -> None:
-        """As `Caller.pause`."""
+        """As `CurrentProcess.pause`."""
         await self.scheduler.checkpoint()
 
 
 OUTSIDE = Outside(NoScheduler())
 """The caller wherever nobody has set another. The trio host lends it trio's own way to wait."""
 
-caller: ContextVar[Caller] = ContextVar("everproc_caller", default=OUTSIDE)
+current_process: ContextVar[CurrentProcess] = ContextVar("everproc_caller", default=OUTSIDE)
 """Who is running: each task of a process has its process here."""
 
-running = caller.get
+running = current_process.get
 """Who is running, for the paths that count: the look-up of the method would take as long as the call."""
 
-TURNS = 256
+REDUCTIONS = 256
 """How many operations a process does before it lets others run."""
 
-SPAWN_TURNS = 9
+SPAWN_REDUCTIONS = 9
 """What a spawn takes of them besides its own: it is as much work as some ten sends. And a process that spawns many
 lets them run while they are few, before the garbage collector has looked at them."""

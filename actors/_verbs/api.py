@@ -16,8 +16,8 @@ import attrs
 
 from actors._channels.channel import Channel
 from actors._kernel.entries import Target, check_async, process_entry
-from actors._kernel.process import Options, Process, next_turn, running_process, take_turn
-from actors._scheduling.scheduler import TURNS, caller, running
+from actors._kernel.process import Options, Process, next_reduction, running_process, take_reduction
+from actors._scheduling.scheduler import REDUCTIONS, current_process, running
 from actors._values.durations import Duration, seconds
 from actors._values.errors import INVALID, Error, invalid
 from actors._values.events import Event, MonitorRef
@@ -76,7 +76,7 @@ async def terminate(dest: Dest, reason: str = "") -> bool:
 
     A checkpoint that raises when a process terminates itself.
     """
-    process = await take_turn()
+    process = await take_reduction()
     _check_reason(reason)
     ended = await process.kernel.terminate(process.pid, dest, reason)
     await _leave(process)
@@ -89,7 +89,7 @@ async def cancel(dest: Dest, deadline: Duration | None = None, reason: str = "")
     It gets a `Cancel` event if it has opened `events()`, else its next await raises. If it is alive after `deadline`,
     it is terminated.
     """
-    process = await take_turn()
+    process = await take_reduction()
     _check_reason(reason)
     within = None if deadline is None else seconds(deadline, "deadline")
     asked = await process.kernel.cancel(process.pid, dest, reason, within)
@@ -102,7 +102,7 @@ async def upgrade(target: Target | None = None, *args: Any) -> None:
 
     Never returns: the running function unwinds, its other tasks are cancelled, then the new function is called.
     """
-    process = await take_turn()
+    process = await take_reduction()
     entry = process.entry if target is None else process_entry(target)
     raise process.upgrade(entry, args)
 
@@ -122,9 +122,9 @@ async def send(dest: Dest, topic: str, *payload: Any) -> bool:
     """
     # The path of most messages, so it is written out instead of called: the process that runs, the message, the target.
     process: Any = running()
-    process.turns = turns = process.turns - 1
-    if turns < 0:
-        process = await next_turn()
+    process.reductions = reductions = process.reductions - 1
+    if reductions < 0:
+        process = await next_reduction()
     if type(topic) is not str or not topic or topic[0] == "@":
         check_topic(topic)
     message: Any = Draft()
@@ -198,8 +198,8 @@ async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") 
             it replied, with its exit reason in `details["reason"]`; INVALID as for `send`.
     """
     by: Any = running()
-    by.turns -= 1
-    process: Process = by if by.turns >= 0 else await next_turn()
+    by.reductions -= 1
+    process: Process = by if by.reductions >= 0 else await next_reduction()
     if type(topic) is not str or not topic or topic[0] == "@":
         check_topic(topic)
     within = seconds(timeout, "timeout")
@@ -220,8 +220,8 @@ async def reply(message: Message, *payload: Any) -> bool:
         Error: kind INVALID, when the message did not come by `call`.
     """
     by: Any = running()
-    by.turns -= 1
-    process: Process = by if by.turns >= 0 else await next_turn()
+    by.reductions -= 1
+    process: Process = by if by.reductions >= 0 else await next_reduction()
     if not isinstance(message, Message):
         raise invalid("message", message, "a Message: listen with messages=True, or receive from inbox()")
     if message.reply_to is None:
@@ -236,13 +236,13 @@ async def reply(message: Message, *payload: Any) -> bool:
 
 async def monitor(dest: Dest) -> MonitorRef:
     """Have exactly one `Exit` come to `events()` when a process ends; at once if it has ended already."""
-    process = await take_turn()
+    process = await take_reduction()
     return await process.kernel.monitor(process, dest)
 
 
 async def unmonitor(ref_or_dest: MonitorRef | Dest) -> None:
     """End one monitor by its ref, or all that this process has on a target. No `Exit` of it comes after this."""
-    process = await take_turn()
+    process = await take_reduction()
     if not isinstance(ref_or_dest, MonitorRef | PID | str) or ref_or_dest == "":
         raise invalid("ref_or_dest", ref_or_dest, "what monitor() returned, a PID or a registered name")
     process.kernel.unmonitor(process, ref_or_dest)
@@ -250,14 +250,14 @@ async def unmonitor(ref_or_dest: MonitorRef | Dest) -> None:
 
 async def link(dest: Dest) -> None:
     """Tie two processes: the abnormal end of one ends the other, or reaches it as `LinkDown` if it traps links."""
-    process = await take_turn()
+    process = await take_reduction()
     await process.kernel.link(process, dest)
     await _leave(process)
 
 
 async def unlink(dest: Dest) -> None:
     """Remove a link; it has no effect after this."""
-    process = await take_turn()
+    process = await take_reduction()
     await process.kernel.unlink(process, dest)
 
 
@@ -305,7 +305,7 @@ def start_soon(function: Callable[..., Awaitable[Any]], *args: Any) -> None:
 
 def shield() -> AbstractContextManager[Any]:
     """A block in which awaits do not raise although the process is being ended: for cleaning up in `finally`."""
-    return caller.get().scheduler.shield()
+    return current_process.get().scheduler.shield()
 
 
 async def sleep(duration: Duration) -> None:
@@ -316,8 +316,8 @@ async def sleep(duration: Duration) -> None:
         await process.pause()
         return
     await process.scheduler.park(Sleep(process, delay))
-    if process.turns > 0:
-        process.turns = TURNS
+    if process.reductions > 0:
+        process.reductions = REDUCTIONS
 
 
 def after(duration: Duration) -> Channel[datetime]:
@@ -356,13 +356,13 @@ async def describe(dest: Dest) -> Description:
     Raises:
         Error: kind NOT_FOUND, when there is no such process.
     """
-    process = await take_turn()
+    process = await take_reduction()
     return await process.kernel.describe(dest)
 
 
 async def _leave(process: Process) -> None:
     """Raise if the call has ended the process that made it."""
-    if process.ending:
+    if process.exiting:
         await process.pause()
 
 

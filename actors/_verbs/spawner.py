@@ -13,7 +13,7 @@ from actors._kernel.host import SpawnRequest
 from actors._kernel.kernel import Kernel
 from actors._kernel.process import Process, running_process
 from actors._scheduling.context import check_context, own_copy
-from actors._scheduling.scheduler import caller
+from actors._scheduling.scheduler import current_process
 from actors._values.errors import invalid
 from actors._values.events import Exit, MonitorRef
 from actors._values.messages import Message, check_topic, payload_of
@@ -152,7 +152,7 @@ class Spawner:
     async def _spawn(
         self, kernel: Kernel, parent: Process | None, target: Target, args: tuple[Any, ...], on: str | None
     ) -> PID:
-        by = caller.get()
+        by = current_process.get()
         sender = None if parent is None else parent.pid
         request = SpawnRequest(
             process_entry(target),
@@ -166,7 +166,7 @@ class Spawner:
             self.options,
             self.detached,
         )
-        by.turns -= 1
-        if by.turns < 0:
+        by.reductions -= 1
+        if by.reductions < 0:
             await by.pause()
         return await kernel.spawn(request, on if on is not None else self.host)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from actors._channels.channel import Filled
+from actors._channels.channel import RuntimeChannel
 from actors._kernel.process import Process
 from actors._scheduling.scheduler import Timer, Wait
 from actors._values.durations import Duration, seconds
@@ -20,11 +20,11 @@ class Sleep(Wait):
         Wait.__init__(self, process.scheduler)
         self.timer: Timer = process.scheduler.call_later(delay, self.wake)
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         self.timer.cancel()
 
 
-class Ticker(Filled[datetime]):
+class Ticker(RuntimeChannel[datetime]):
     """The channel of `after` and `every`. Its timer ends with the process."""
 
     __slots__ = ("_process", "_length", "_repeat", "_timer", "_due")

@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Mapping
 from hashlib import blake2b
 
-from actors._wire.envelopes import Item, Mark
+from actors._wire.envelopes import Envelope, SequenceNumber
 from actors._wire.payloads import pack
 
 
-class Seen:
+class DedupWindow:
     """Which batches have come, by stream: each counts up, so that the last number says it all."""
 
     def __init__(self, last: Mapping[str, int] | None = None, most: int = 65536) -> None:
         self._last = dict(last or {})
         self._most = most
 
-    def is_new(self, mark: Mark | None) -> bool:
+    def is_new(self, mark: SequenceNumber | None) -> bool:
         """Note a batch; False when it had come before. One without a mark is always new."""
         if mark is None:
             return True
@@ -37,15 +37,15 @@ class Seen:
 
 
 class _Stream:
-    __slots__ = ("floor", "items", "orphans")
+    __slots__ = ("acked_through", "items", "rolled_back")
 
     def __init__(self) -> None:
-        self.floor = 0
+        self.acked_through = 0
         self.items: dict[int, bytes] = {}
-        self.orphans: Counter[bytes] = Counter()
+        self.rolled_back: Counter[bytes] = Counter()
 
 
-class Received:
+class ReplayDedup:
     """Which deliveries have come to a node, so that none is taken twice and none is lost.
 
     Batches without a floor go by their number. Of the others each item is known by number and content from the floor
@@ -54,41 +54,41 @@ class Received:
     """
 
     def __init__(self, most: int = 65536) -> None:
-        self._batches = Seen(most=most)
+        self._batches = DedupWindow(most=most)
         self._streams: dict[str, _Stream] = {}
         self._most = most
 
-    def fresh(self, mark: Mark, items: list[Item]) -> list[bool]:
+    def fresh(self, mark: SequenceNumber, items: list[Envelope]) -> list[bool]:
         """Note a batch: for each item whether it is to be taken."""
-        if mark.floor is None:
+        if mark.acked_through is None:
             return [self._batches.is_new(mark)] * len(items)
         stream = self._streams.pop(mark.stream, None) or _Stream()
         self._streams[mark.stream] = stream  # at the end: the stream used longest ago goes first
         if len(self._streams) > self._most:
             del self._streams[next(iter(self._streams))]
-        if mark.floor > stream.floor:
-            stream.floor = mark.floor
-            for number in [number for number in stream.items if number <= mark.floor]:
+        if mark.acked_through > stream.acked_through:
+            stream.acked_through = mark.acked_through
+            for number in [number for number in stream.items if number <= mark.acked_through]:
                 del stream.items[number]
         return [
             self._is_fresh(stream, number, _digest(item)) for number, item in enumerate(items, mark.number)
         ]
 
     def _is_fresh(self, stream: _Stream, number: int, digest: bytes) -> bool:
-        if number <= stream.floor:
+        if number <= stream.acked_through:
             return False
         before = stream.items.get(number)
         if before == digest:
             return False
         if before is not None:
             for later in [later for later in stream.items if later >= number]:
-                stream.orphans[stream.items.pop(later)] += 1
+                stream.rolled_back[stream.items.pop(later)] += 1
         stream.items[number] = digest
-        if stream.orphans[digest]:
-            stream.orphans[digest] -= 1
+        if stream.rolled_back[digest]:
+            stream.rolled_back[digest] -= 1
             return False
         return True
 
 
-def _digest(item: Item) -> bytes:
+def _digest(item: Envelope) -> bytes:
     return blake2b(pack(list(item[:5])), digest_size=16).digest()

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from actors._channels.mailbox import Bound
+from actors._channels.mailbox import Capacity
 from actors._values.errors import Error
 from actors._values.events import Exit, Reason, Result
 from actors._values.messages import Message, ReplyTo
@@ -50,10 +50,10 @@ REFUSED: Final = "@refused"
 """Brings the error of a call that a mailbox did not take."""
 
 
-HANG_UP: Final = "@hang_up"
+CANCEL_CALL: Final = "@hang_up"
 
 
-class Item(NamedTuple):
+class Envelope(NamedTuple):
     """One message or system signal on its way."""
 
     topic: str
@@ -76,26 +76,27 @@ class Call(NamedTuple):
     number: int
 
 
-class Mark(NamedTuple):
+class SequenceNumber(NamedTuple):
     """Which batch this is, of those from one sender to one destination: repeats of it are dropped.
 
-    With a `floor`, which the deliveries of durable processes have, `number` is that of the first item, and the items up
-    to the floor are certain to stay as they were. Later ones are not: a local activity delivers before its workflow
-    task is recorded, and when that fails, its next execution may see more and send something else. See `Received`.
+    With `acked_through`, which the deliveries of durable processes have, `number` is that of the first envelope, and
+    those up to `acked_through` are certain to stay as they were. Later ones are not: a local activity delivers before
+    its workflow task is recorded, and when that fails, its next execution may see more and send something else. See
+    `ReplayDedup`.
     """
 
     stream: str
     number: int
-    floor: int | None = None
+    acked_through: int | None = None
 
 
 @register
-class Unanswered(enum.Enum):
+class CallOutcome(enum.Enum):
     """Why the update of a call returns without its reply."""
 
-    LATER = "later"
+    DEFERRED = "later"
     """The reply will come as a message."""
-    GONE = "gone"
+    EXITED = "gone"
     """The process has ended; how, its exit says."""
     REFUSED = "refused"
     """The server takes no more updates. It never travels."""
@@ -113,11 +114,11 @@ def call_key(to: ReplyTo) -> str:
     return f"{to.pid}#{to.call}"
 
 
-def message_item(message: Message, cause: Mapping[str, str] | None = None) -> Item:
+def to_envelope(message: Message, cause: Mapping[str, str] | None = None) -> Envelope:
     """A user's message as it travels."""
     values: list[Any] = _values(message.payload)
     to = message.reply_to
-    return Item(
+    return Envelope(
         message.topic,
         values,
         None if message.sender is None else str(message.sender),
@@ -126,12 +127,12 @@ def message_item(message: Message, cause: Mapping[str, str] | None = None) -> It
     )
 
 
-def row_of(item: Item, fields: int = 5) -> list[Any]:
+def to_row(item: Envelope, fields: int = 5) -> list[Any]:
     """An item in a batch: its first fields, as programs without traces write and read it, or all if it has a cause."""
     return list(item) if item.cause is not None else list(item[:fields])
 
 
-def item_message(item: Item) -> Message:
+def from_envelope(item: Envelope) -> Message:
     """The message that an item carries."""
     values = item.values
     payload = values[0] if len(values) == 1 else tuple(values) if values else None
@@ -140,7 +141,7 @@ def item_message(item: Item) -> Message:
     return Message(item.topic, payload, sender, reply_to)
 
 
-def refused_item(item: Item) -> Item:
+def refused_envelope(item: Envelope) -> Envelope:
     """A call that goes as a message because the server has refused it as an update, as which it may come nevertheless.
 
     The server forgets an update when it drops a workflow task, and takes it back when the worker answers that task.
@@ -149,12 +150,12 @@ def refused_item(item: Item) -> Item:
     return item._replace(call=[*item.call, True])
 
 
-def refused_call(item: Item) -> ReplyTo | None:
+def refused_call(item: Envelope) -> ReplyTo | None:
     """The call that the server has refused as an update."""
-    return None if item.call is None or len(item.call) < 3 else item_message(item).reply_to
+    return None if item.call is None or len(item.call) < 3 else from_envelope(item).reply_to
 
 
-def call_of(item: Item) -> Call | None:
+def call_of(item: Envelope) -> Call | None:
     """The call whose target the node is to watch for its caller."""
     if item.call is None or len(item.call) < 3:
         return None
@@ -162,41 +163,41 @@ def call_of(item: Item) -> Call | None:
     return Call(PID.parse(caller), number)
 
 
-def call_number(item: Item) -> int | None:
+def call_number(item: Envelope) -> int | None:
     """The number of the call that `call_of` gives."""
     return None if item.call is None or len(item.call) < 3 else item.call[1]
 
 
-def reply_item(call: int, payload: Any) -> Item:
+def reply_envelope(call: int, payload: Any) -> Envelope:
     """The answer to a call."""
-    return Item(REPLY, [call, payload])
+    return Envelope(REPLY, [call, payload])
 
 
-def refusal_item(call: int, error: Error) -> Item:
+def refusal_envelope(call: int, error: Error) -> Envelope:
     """The error of a call that was not taken, instead of an answer."""
-    return Item(REFUSED, [call, error])
+    return Envelope(REFUSED, [call, error])
 
 
-def bound_row(bound: Bound | None) -> list[Any] | None:
+def capacity_row(capacity: Capacity | None) -> list[Any] | None:
     """The bound of a mailbox, in a header."""
-    return None if bound is None else [bound.limit, bound.overflow]
+    return None if capacity is None else [capacity.limit, capacity.overflow]
 
 
-def link_item(topic: str, by: PID) -> Item:
+def link_envelope(topic: str, by: PID) -> Envelope:
     """`@link` or `@unlink` by a process."""
-    return Item(topic, [str(by)])
+    return Envelope(topic, [str(by)])
 
 
-def link_down_item(by: PID, reason: Reason, result: Result) -> Item:
+def link_down_envelope(by: PID, reason: Reason, result: Result) -> Envelope:
     """The signal of a link. Of the result only the error is told: a value is not the peer's business."""
-    return Item(LINK_DOWN, [str(by), reason, result.error])
+    return Envelope(LINK_DOWN, [str(by), reason, result.error])
 
 
-def monitor_item(topic: str, by: PID, number: int) -> Item:
+def monitor_envelope(topic: str, by: PID, number: int) -> Envelope:
     """`@monitor` or `@unmonitor`; the number is that of the watch there."""
-    return Item(topic, [str(by), number])
+    return Envelope(topic, [str(by), number])
 
 
-def exit_item(number: int, event: Exit) -> Item:
+def exit_envelope(number: int, event: Exit) -> Envelope:
     """The end of a process, for the watch of a number elsewhere."""
-    return Item(EXIT, [str(event.pid), number, event.reason, event.result])
+    return Envelope(EXIT, [str(event.pid), number, event.reason, event.result])

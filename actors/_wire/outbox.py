@@ -7,11 +7,11 @@ from typing import Any
 
 from actors._channels.channel import Queue
 from actors._values.errors import UNAVAILABLE, Error
-from actors._wire.envelopes import Item
+from actors._wire.envelopes import Envelope
 
 MOST_ITEMS = 5000
 
-Transmit = Callable[[list[Item]], Awaitable[list[bool]]]
+Transmit = Callable[[list[Envelope]], Awaitable[list[bool]]]
 """Brings a batch to the destination: for each item True when it was accepted, False when there is no such process."""
 
 
@@ -31,7 +31,7 @@ class _Failed:
 class _Waiting:
     __slots__ = ("item", "size", "answers")
 
-    def __init__(self, item: Item, size: int, answers: Queue[bool | Error] | _Failed | None) -> None:
+    def __init__(self, item: Envelope, size: int, answers: Queue[bool | Error] | _Failed | None) -> None:
         self.item = item
         # What travels beside the values.
         self.size = size + len(item.topic) + len(item.sender or "") + len(item.target or "") + 100
@@ -70,7 +70,7 @@ class Outbox:
         self._added = self._gone = 0
         self._flushes: list[tuple[int, Queue[None]]] = []
 
-    async def send(self, item: Item, size: int) -> bool:
+    async def send(self, item: Envelope, size: int) -> bool:
         """Add an item and wait until its batch is accepted; False when there is no such process.
 
         When it is cancelled the item goes nevertheless.
@@ -85,7 +85,7 @@ class Outbox:
             raise answer
         return answer
 
-    def post(self, item: Item, size: int, failed: Callable[[Error], None] | None = None) -> None:
+    def post(self, item: Envelope, size: int, failed: Callable[[Error], None] | None = None) -> None:
         """Add an item, and let it go without waiting; `failed` is called if it was not accepted."""
         self._add(_Waiting(item, size, None if failed is None else _Failed(failed)))
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from actors.cli._arguments import json_option
 from actors.cli._output import Output
 from actors.cli._run import find, target_argument
-from actors.manifest import Finding, Manifest, layers
+from actors.manifest import CheckResult, Manifest, layers
 
 
 @click.command()
@@ -34,7 +34,10 @@ def check(output: Output, target: str, address: str | None, namespace: str | Non
     everproc check shop.orders --address localhost:7233
     """
     manifest, _ = find(target, {"address": address, "namespace": namespace})
-    findings = [Finding("manifest", True, f"{len(manifest.items)} entries"), *trio.run(_findings, manifest)]
+    findings = [
+        CheckResult("manifest", True, f"{len(manifest.items)} entries"),
+        *trio.run(_findings, manifest),
+    ]
 
     def rendered() -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -50,8 +53,8 @@ def check(output: Output, target: str, address: str | None, namespace: str | Non
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-async def _findings(manifest: Manifest) -> list[Finding]:
-    found: list[Finding] = []
+async def _findings(manifest: Manifest) -> list[CheckResult]:
+    found: list[CheckResult] = []
     for layer in layers():
         if layer.check is not None:
             found += [finding async for finding in layer.check(layer.own(manifest.items))]

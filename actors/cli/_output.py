@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
-from actors._inspection.json_view import view_error
+from actors._inspection.json_view import error_to_json
 from actors._values.errors import Error
 
 _WIDE: Final = 2000
@@ -51,7 +51,7 @@ class Output:
     def error(self, error: Error) -> None:
         """An error, with its kind."""
         if self.json:
-            click.echo(json.dumps({"error": view_error(error)}, ensure_ascii=False), err=True)
+            click.echo(json.dumps({"error": error_to_json(error)}, ensure_ascii=False), err=True)
         else:
             for line in error.message.split("\n"):
                 self.errors.print(Text.assemble(("error: ", "bold red"), line))

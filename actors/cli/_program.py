@@ -14,7 +14,7 @@ import trio
 from actors._kernel.entries import Target
 from actors._runtime.node import Node
 from actors._values.errors import Error, leaves
-from actors.manifest import Manifest, Until, layers
+from actors.manifest import Manifest, WaitForEnd, layers
 
 PARENT_PIPE: Final = "EVERPROC_PARENT_PIPE"
 """The descriptor, in a child of `--reload`, of a pipe that closes when its parent is gone."""
@@ -106,7 +106,7 @@ async def _program(
             async with Node(**settings, control=True) as node, AsyncExitStack() as stack:
                 if observing is not None:  # first, so that it sees all start and stop
                     observing.tell(await stack.enter_async_context(_observer(node, observing)))
-                ends: list[Until] = []
+                ends: list[WaitForEnd] = []
                 for layer in layers():
                     if layer.open is not None:
                         until = await stack.enter_async_context(layer.open(node, layer.own(manifest.items)))
@@ -125,12 +125,12 @@ def _observer(node: Node, observing: Observing) -> AbstractAsyncContextManager[s
     return observer(node, port=observing.port, allow_actions=observing.allow_actions)
 
 
-async def _until_end(node: Node, main: Main | None, ends: list[Until], asked: trio.Event) -> Any:
+async def _until_end(node: Node, main: Main | None, ends: list[WaitForEnd], asked: trio.Event) -> Any:
     """Wait for the first end: of main, of what a layer runs, or because it was asked for."""
     outcome: list[Any] = []
     failures: list[Error] = []
 
-    async def wait_for(end: Until) -> None:
+    async def wait_for(end: WaitForEnd) -> None:
         try:
             await end()
         except Error as error:

@@ -12,7 +12,7 @@ import attrs
 import click
 from rich.text import Text
 
-from actors._inspection.json_view import plain
+from actors._inspection.json_view import to_jsonable
 from actors._kernel.entries import is_async
 from actors._runtime.node import Node
 from actors._values.errors import invalid
@@ -28,7 +28,7 @@ target_argument = click.argument("target", default=MANIFEST, metavar="[MANIFEST 
 
 
 @of_the_command_line()
-def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
+def find(target: str, overrides: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
     """The program that a target names: a manifest's, a module's entries, or its main function with these.
 
     Raises:
@@ -36,13 +36,13 @@ def find(target: str, said: Mapping[str, Any]) -> tuple[Manifest, Main | None]:
         Error: for one that is not there, or a module that cannot be imported.
     """
     if target.endswith(".toml") or Path(target).is_file():
-        return load(Path(target), said), None
+        return load(Path(target), overrides), None
     if Path(target).is_dir():
-        return load(Path(target, MANIFEST), said), None
+        return load(Path(target, MANIFEST), overrides), None
     if "" not in sys.path:
         sys.path.insert(0, "")
     module, colon, _ = target.partition(":")
-    manifest = of_module(module, said, "target")
+    manifest = of_module(module, overrides, "target")
     if not colon:
         return manifest, None
     function = import_source(target, "target")
@@ -133,5 +133,5 @@ def run(
     observing = Observing(observe_port, observe_actions, tell) if observe else None
     value = run_program(manifest, main, ready, observing)
     if value is not None:
-        output.show(plain(value), lambda: Text(str(value)))
+        output.show(to_jsonable(value), lambda: Text(str(value)))
     return 0

@@ -21,21 +21,21 @@ from actors.manifest._fields import (
     text,
     texts,
 )
-from actors.manifest._items import Item, ManifestError, Problem
-from actors.manifest._layers import Finding, Kind, Layer, Until, declare, layers
+from actors.manifest._items import ManifestEntry, ManifestError, Problem
+from actors.manifest._layers import CheckResult, Kind, Layer, WaitForEnd, declare, layers
 from actors.manifest._load import Manifest, import_source, load, of_module
 from actors.manifest._read import read
 
 __all__ = [
+    "CheckResult",
     "Field",
-    "Finding",
-    "Item",
     "Kind",
     "Layer",
     "Manifest",
+    "ManifestEntry",
     "ManifestError",
     "Problem",
-    "Until",
+    "WaitForEnd",
     "count",
     "declare",
     "duration",

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from actors._values.errors import Error
 from actors.manifest._fields import Field, check_value
-from actors.manifest._items import Item, Problem, suggestion
+from actors.manifest._items import ManifestEntry, Problem, suggestion
 from actors.manifest._layers import Kind, kinds, layers
 from actors.manifest._secrets import fill_in
 
@@ -26,14 +26,14 @@ class Entries:
         self._problems = problems
         self._kinds = kinds()
 
-    def items(self, given: Any) -> list[Item]:
+    def items(self, given: Any) -> list[ManifestEntry]:
         """All entries, those that are wrong as far as they are right."""
         if not isinstance(given, dict):
             self._wrong(
                 "entries", "entries is not valid: expected tables, [entries.NAME], one for each entry"
             )
             return []
-        found: dict[str, Item] = {}
+        found: dict[str, ManifestEntry] = {}
         for name, table in cast("dict[str, Any]", given).items():
             item = self._item(name, table)
             if item is None:
@@ -51,7 +51,7 @@ class Entries:
                 self._problems += layer.problems(layer.own(items))
         return items
 
-    def _item(self, name: str, table: Any) -> Item | None:
+    def _item(self, name: str, table: Any) -> ManifestEntry | None:
         key = f"entries.{name}"
         entry_id = self._full(name)
         if not isinstance(table, dict):
@@ -77,7 +77,7 @@ class Entries:
                 name = error.details.get("name", "")
                 path = f"{key}.{name}" if name else key
                 self._wrong(path, f"{path}: {error.message}")
-        return Item(entry_id, kind.name, filled, self._path.name, key, self._lines)
+        return ManifestEntry(entry_id, kind.name, filled, self._path.name, key, self._lines)
 
     def _kind(self, key: str, values: Mapping[str, Any]) -> Kind | None:
         if "kind" not in values:
@@ -116,18 +116,18 @@ class Entries:
                     self._wrong(str(error.details.get("name", path)), error.message)
         return found
 
-    def _linked(self, item: Item, found: Mapping[str, Item]) -> Item:
+    def _linked(self, item: ManifestEntry, found: Mapping[str, ManifestEntry]) -> ManifestEntry:
         """With the entries that it refers to by their full ids."""
         values = self._references(item, item.key, item.values, self._kinds[item.kind].fields, found)
-        return Item(item.id, item.kind, values, item.file, item.key, item.lines)
+        return ManifestEntry(item.id, item.kind, values, item.file, item.key, item.lines)
 
     def _references(
         self,
-        item: Item,
+        item: ManifestEntry,
         key: str,
         values: Mapping[str, Any],
         fields: Mapping[str, Field],
-        found: Mapping[str, Item],
+        found: Mapping[str, ManifestEntry],
     ) -> dict[str, Any]:
         linked = dict(values)
         for name, value in values.items():
@@ -143,7 +143,7 @@ class Entries:
                 linked[name] = self._reference(path, value, field, found)
         return linked
 
-    def _reference(self, path: str, name: str, field: Field, found: Mapping[str, Item]) -> str:
+    def _reference(self, path: str, name: str, field: Field, found: Mapping[str, ManifestEntry]) -> str:
         full = self._full(name)
         other = found.get(full)
         wanted = " or ".join(field.refers_to)

@@ -42,7 +42,7 @@ class ManifestError(Error):
 
 
 @attrs.frozen
-class Item:
+class ManifestEntry:
     """An entry of a manifest, checked: `values` are as written, with secrets filled in and references as full ids."""
 
     id: str

@@ -20,16 +20,16 @@ from actors._kernel.entries import Entry, Namespace, is_async
 from actors._runtime.node import Node
 from actors._values.errors import invalid
 from actors.manifest._fields import Field, source
-from actors.manifest._items import Item, Problem
+from actors.manifest._items import ManifestEntry, Problem
 
 GROUP: Final = "everproc.layers"
 
-Until = Callable[[], Awaitable[None]]
+WaitForEnd = Callable[[], Awaitable[None]]
 """Waits for the end of what a layer runs: returns when it has ended well, raises what ended it badly."""
 
 
 @attrs.frozen
-class Finding:
+class CheckResult:
     """What a check found: `ok`, and in words what."""
 
     what: str
@@ -51,13 +51,15 @@ class Kind:
     name: str
     fields: Mapping[str, Field]
     check: Callable[[Mapping[str, Any]], object] | None = None
-    declare: Callable[[Item, Any], None] | None = None
+    declare: Callable[[ManifestEntry, Any], None] | None = None
 
 
-class Open(Protocol):
+class LayerRunner(Protocol):
     """Runs the entries of a layer on a node, while the block lasts."""
 
-    def __call__(self, node: Node, items: Sequence[Item], /) -> AbstractAsyncContextManager[Until | None]:
+    def __call__(
+        self, node: Node, items: Sequence[ManifestEntry], /
+    ) -> AbstractAsyncContextManager[WaitForEnd | None]:
         """The block; it gives what to wait for, if its end is the end of the program."""
         ...
 
@@ -78,18 +80,21 @@ class Layer:
 
     kinds: tuple[Kind, ...]
     order: int = 0
-    complete: Callable[[Sequence[Item], Sequence[Entry], Mapping[str, Any]], Sequence[Item]] | None = None
-    problems: Callable[[Sequence[Item]], Iterable[Problem]] | None = None
-    open: Open | None = None
-    check: Callable[[Sequence[Item]], AsyncIterator[Finding]] | None = None
+    complete: (
+        Callable[[Sequence[ManifestEntry], Sequence[Entry], Mapping[str, Any]], Sequence[ManifestEntry]]
+        | None
+    ) = None
+    problems: Callable[[Sequence[ManifestEntry]], Iterable[Problem]] | None = None
+    open: LayerRunner | None = None
+    check: Callable[[Sequence[ManifestEntry]], AsyncIterator[CheckResult]] | None = None
 
-    def own(self, items: Sequence[Item]) -> list[Item]:
+    def own(self, items: Sequence[ManifestEntry]) -> list[ManifestEntry]:
         """Those of its kinds."""
         names = {kind.name for kind in self.kinds}
         return [item for item in items if item.kind in names]
 
 
-def declare(kind: Literal["process", "function"], item: Item, function: Any, **facts: Any) -> None:
+def declare(kind: Literal["process", "function"], item: ManifestEntry, function: Any, **facts: Any) -> None:
     """Put an entry of a manifest into the registry that decorators use too.
 
     Raises:

@@ -16,7 +16,7 @@ import attrs
 
 from actors._kernel.entries import entries
 from actors._values.errors import INVALID, NOT_FOUND, Error, invalid
-from actors.manifest._items import Item, ManifestError, Problem
+from actors.manifest._items import ManifestEntry, ManifestError, Problem
 from actors.manifest._layers import kinds, layers
 from actors.manifest._read import read
 
@@ -26,11 +26,11 @@ class Manifest:
     """A program whose entries are declared: `items` are those that its layers run."""
 
     name: str
-    items: tuple[Item, ...]
+    items: tuple[ManifestEntry, ...]
     node: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
-def load(path: Path, said: Mapping[str, Any] | None = None) -> Manifest:
+def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Manifest:
     """Read a manifest, import what it names, from its own directory too, and declare its entries.
 
     Args:
@@ -65,10 +65,10 @@ def load(path: Path, said: Mapping[str, Any] | None = None) -> Manifest:
             problems.append(item.problem(message, key))
     if problems:
         raise ManifestError(problems)
-    return Manifest(path.absolute().parent.name, _completed(document.items, said), document.node)
+    return Manifest(path.absolute().parent.name, _completed(document.items, overrides), document.node)
 
 
-def of_module(name: str, said: Mapping[str, Any] | None = None, called: str = "module") -> Manifest:
+def of_module(name: str, overrides: Mapping[str, Any] | None = None, label: str = "module") -> Manifest:
     """The program that a module makes by the entries that it declares.
 
     Args:
@@ -79,15 +79,17 @@ def of_module(name: str, said: Mapping[str, Any] | None = None, called: str = "m
     Raises:
         Error: INVALID or NOT_FOUND, when it cannot be imported.
     """
-    import_module(name, called)
-    return Manifest(name.rpartition(".")[2], _completed((), said))
+    import_module(name, label)
+    return Manifest(name.rpartition(".")[2], _completed((), overrides))
 
 
-def _completed(items: Sequence[Item], said: Mapping[str, Any] | None) -> tuple[Item, ...]:
+def _completed(
+    items: Sequence[ManifestEntry], overrides: Mapping[str, Any] | None
+) -> tuple[ManifestEntry, ...]:
     found = list(items)
     for layer in layers():
         if layer.complete is not None:
-            found += layer.complete(found, entries(), said or {})
+            found += layer.complete(found, entries(), overrides or {})
     return tuple(found)
 
 

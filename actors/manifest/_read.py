@@ -14,7 +14,7 @@ from actors._runtime.node import Node
 from actors._values.errors import NOT_FOUND, Error
 from actors.manifest._entries import Entries
 from actors.manifest._fields import Check, check_value, duration, text, texts
-from actors.manifest._items import Item, ManifestError, Problem, suggestion
+from actors.manifest._items import ManifestEntry, ManifestError, Problem, suggestion
 from actors.manifest._positions import key_lines
 
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
@@ -42,7 +42,7 @@ class Document:
     """A manifest that has the form that its kinds ask for."""
 
     path: Path
-    items: tuple[Item, ...] = ()
+    items: tuple[ManifestEntry, ...] = ()
     imports: tuple[str, ...] = ()
     node: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     lines: Mapping[str, int] = attrs.field(factory=dict[str, int], repr=False)
@@ -82,8 +82,8 @@ def _syntax(path: Path, content: str, message: str) -> Problem:
     line = (
         int(place["line"]) if place is not None and place["line"] else len(content.rstrip("\n").split("\n"))
     )
-    said = _PLACE.sub("", message)
-    advice = next((advice for start, advice in _ADVICE if said.startswith(start)), said)
+    overrides = _PLACE.sub("", message)
+    advice = next((advice for start, advice in _ADVICE if overrides.startswith(start)), overrides)
     key = re.split(r"\s*=", lines[line - 1], maxsplit=1)[0].strip().strip("[]")
     named = f"{key}: " if key else ""
     return Problem(path.name, line, key, f"{named}this is not TOML: {advice}")

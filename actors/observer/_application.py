@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from actors._inspection.json_view import plain, view_error, view_process
+from actors._inspection.json_view import error_to_json, process_to_json, to_jsonable
 from actors._inspection.recent_log import RecentLog
 from actors._runtime.node import Node
 from actors._values.errors import INVALID, NOT_FOUND, PERMISSION_DENIED, Error, invalid
@@ -82,10 +82,10 @@ class Application:
     async def _process(self, request: Request) -> Response:
         pid = _pid(request.query_params.get("pid"))
         description = await self._node.describe(pid)
-        shown = view_process(description)
+        shown = process_to_json(description)
         if pid.id in self._node.kernel.table:
             try:
-                shown["state"] = plain(self._node.state(pid))
+                shown["state"] = to_jsonable(self._node.state(pid))
             except Exception as error:  # noqa: BLE001 - of the process's own function
                 shown["state"] = f"cannot be shown: {error!r}"
         elif self._temporal_ui is not None and pid.host not in self._node.kernel.schedulers:
@@ -147,4 +147,4 @@ def _pid(text: object) -> PID:
 
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, Error)
-    return JSONResponse({"error": view_error(error)}, status_code=_STATUS.get(error.kind, 503))
+    return JSONResponse({"error": error_to_json(error)}, status_code=_STATUS.get(error.kind, 503))

@@ -74,7 +74,7 @@ class Rows:
             "entry": process.entry.id,
             "label": process.options.label,
             "names": sorted(process.names or ()),
-            "status": "ending" if process.ending else "running",
+            "status": "ending" if process.exiting else "running",
             "parent": None if process.parent is None else str(process.parent),
             "mailbox": mailbox.unread,
             "rate": 0 if before is None else round((count - before) / since, 1),
@@ -103,7 +103,7 @@ class Rows:
 
     # Processes elsewhere
 
-    async def look_elsewhere(self, age: float) -> str | None:
+    async def look_at_remote(self, age: float) -> str | None:
         """List the durable processes if the list is older than so many seconds; says what went wrong, if it did."""
         async with self._elsewhere_lock:
             now = trio.current_time()

@@ -56,7 +56,7 @@ class EventStream(Response):
 
     async def _tell_elsewhere(self, events: _Events) -> None:
         while True:
-            wrong = await self._rows.look_elsewhere(ELSEWHERE / 2)
+            wrong = await self._rows.look_at_remote(ELSEWHERE / 2)
             await events.send("elsewhere", {"error": wrong})
             await trio.sleep(ELSEWHERE)
 

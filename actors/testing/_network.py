@@ -152,14 +152,14 @@ class Network:
         return target.node in self.kernels
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`."""
-        return await self.kernels[ref.owner.node].call_by_message(target, message, ref, sink)
+        return await self.kernels[ref.owner.node].call_by_message(target, message, ref, on_exit)
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
         """As `Host.watch`."""
-        self._watched[ref] = (target, sink)
+        self._watched[ref] = (target, on_exit)
 
         def told(event: Exit) -> None:
             self._post(
@@ -185,9 +185,9 @@ class Network:
             self._post(ref.owner, target, "monitor", deliver, lost)
 
     def _exit(self, ref: MonitorRef, reason: Reason, result: Result) -> None:
-        target, sink = self._watched.pop(ref, (None, None))
-        if target is not None and sink is not None:
-            sink(Exit(target, ref, reason, result))
+        target, on_exit = self._watched.pop(ref, (None, None))
+        if target is not None and on_exit is not None:
+            on_exit(Exit(target, ref, reason, result))
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""

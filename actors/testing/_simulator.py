@@ -74,7 +74,7 @@ class SimulatedScheduler(Trampoline):
 
     async def checkpoint(self) -> None:  # type: ignore[override]  # awaited like the generator it replaces
         """As `Scheduler.checkpoint`; the budget stays spent, so that each operation comes by here."""
-        self.running().process.turns = 0
+        self.running().process.reductions = 0
         await Trampoline.checkpoint(self)
 
 
@@ -98,7 +98,7 @@ class SimulatedKernel(Kernel):
         """As `Kernel.spawn_here`."""
         pid = Kernel.spawn_here(self, request, host, scheduler, pid)
         process = self.table[pid.id]
-        process.turns = 0  # each of its operations lets others go first, if the schedule says so
+        process.reductions = 0  # each of its operations lets others go first, if the schedule says so
         parent = None if request.parent is None else request.parent.pid
         self._simulator.trace.add(short(parent), "spawns", pid, request.entry.id)
         return pid
@@ -116,13 +116,13 @@ class SimulatedKernel(Kernel):
         self._simulator.trace.add("reply", "comes" if waits else "is late", payload)
         return waits
 
-    def bury(self, process: Process, reason: Reason, result: Result) -> None:
-        """As `Kernel.bury`. A crash that nobody watches for fails the run."""
+    def finalize(self, process: Process, reason: Reason, result: Result) -> None:
+        """As `Kernel.finalize`. A crash that nobody watches for fails the run."""
         why = () if result.error is None else (str(result.error),)
         self._simulator.trace.add(short(process.pid), f"ends: {reason}", *why)
         if reason == "error" and not process.watchers and not process.links:
             self._simulator.fail(unwatched_crash(process, result))
-        Kernel.bury(self, process, reason, result)
+        Kernel.finalize(self, process, reason, result)
 
 
 class Simulator:
@@ -158,7 +158,7 @@ class Simulator:
     def _open(self, name: str, incarnation: int = 0) -> SimulatedKernel:
         kernel = SimulatedKernel(f"{name}.{incarnation}", self)
         kernel.schedulers[HOST] = self.scheduler
-        kernel.elsewhere = self._network
+        kernel.remote_host = self._network
         kernel.functions = self._functions
         self._network.kernels[kernel.name] = kernel
         return kernel

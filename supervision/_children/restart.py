@@ -22,7 +22,7 @@ def is_clean(reason: Reason) -> bool:
     return reason in ("normal", "shutdown")
 
 
-def sequel(restart: Restart, reason: Reason) -> Sequel:
+def restart_action(restart: Restart, reason: Reason) -> Sequel:
     """What follows when a child ends by itself (`supervisor:do_restart/3`)."""
     if restart == "permanent":
         return "restart"

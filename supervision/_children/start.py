@@ -81,7 +81,7 @@ def durable_name(spec: ChildSpec) -> str:
     if spec.name is not None:
         return spec.name
     process = actors.running_process()
-    names = [process.pid.id] if process.kernel.long_life is not None else sorted(process.names or ())
+    names = [process.pid.id] if process.kernel.state_carrier is not None else sorted(process.names or ())
     if not names:
         raise Error(
             f"child id={spec.id!r} is durable, and needs a name by which it is found when its supervisor starts again:"
@@ -125,7 +125,7 @@ async def until_ready(pid: PID, timeout: Duration) -> None:
         await actors.call(pid, TOPIC, STARTED, timeout=timeout)
     except Error as failure:
         if failure.kind == TIMEOUT and "reason" not in failure.details:
-            if not actors.running_process().kernel.has_caller(pid):
+            if not actors.running_process().kernel.has_current_process(pid):
                 raise  # it lives elsewhere, and goes on: nobody may be there to run it
             await actors.unlink(pid)
             await actors.terminate(pid, "start took too long")

@@ -14,7 +14,7 @@ from supervision._children.exit import monotonic
 from supervision._servers.answers import arguments_of
 from supervision._servers.handlers import Arguments
 from supervision._servers.server import Server
-from supervision._servers.server_loop import Carried, Serving, awaited
+from supervision._servers.server_loop import CarriedState, ServerLoop, awaited
 from supervision._servers.state_machine import (
     Called,
     Entered,
@@ -53,7 +53,7 @@ class _Transition:
     """Time-outs to set, or with None to cancel; the last word for each counts."""
 
 
-class MachineServing(Serving):
+class MachineLoop(ServerLoop):
     """A state machine that runs."""
 
     # `_queue` is what comes before anything is received, `_postponed` what waits for another state, the oldest first.
@@ -125,8 +125,8 @@ class MachineServing(Serving):
         timers = [(timer.event, timer.due) for timer in self._timers.values() if timer.channel is not None]
         return list(self._queue), list(self._postponed), timers
 
-    async def go_on(self, carried: Carried) -> None:
-        """As `Serving.go_on`; the state is not entered again."""
+    async def go_on(self, carried: CarriedState) -> None:
+        """As `ServerLoop.go_on`; the state is not entered again."""
         queue, postponed, timers = carried.more
         self._queue.extend(queue)
         self._postponed.extend(postponed)
@@ -146,7 +146,7 @@ class MachineServing(Serving):
         if self.kept or self.suspended:
             return await super().next()
         channels = {timer.channel: key for key, timer in self._timers.items() if timer.channel is not None}
-        if not channels or actors.events().offers():
+        if not channels or actors.events().can_receive():
             return await super().next()
         # Time-outs first: an inbox that is never empty must not keep them waiting.
         picked = await actors.select(*channels, self.incoming)

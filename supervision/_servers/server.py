@@ -15,7 +15,7 @@ from supervision._servers.server_address import ServerAddress, key_prefix
 from supervision._servers.server_timer import ServerTimer, start_timer
 
 if TYPE_CHECKING:
-    from supervision._servers.server_loop import Serving
+    from supervision._servers.server_loop import ServerLoop
 
 log = logging.getLogger("everproc.supervision")
 
@@ -48,10 +48,10 @@ class Server:
     # A slot, so that what the subclass sets, `vars(self)`, is the state and nothing else.
     __slots__ = ("__dict__", "__weakref__", "_serving")
 
-    _serving: Serving
+    _serving: ServerLoop
 
     code_version: ClassVar[Any] = None
-    """The version of this code, which the `code_change` of its successor is given."""
+    """The version of this code, which the `code_change` of the code after it is given."""
 
     # To be overridden
 
@@ -188,11 +188,11 @@ class Server:
         """As `Behaviour`."""
         return cls, args
 
-    def __supervision_serving__(self) -> Serving:
+    def __supervision_serving__(self) -> ServerLoop:
         """What runs this instance."""
-        from supervision._servers.server_loop import Serving
+        from supervision._servers.server_loop import ServerLoop
 
-        return Serving(self)
+        return ServerLoop(self)
 
     @classmethod
     def __supervision_type__(cls) -> Type:

@@ -21,10 +21,10 @@ from actors import (
     Event,
     Exit,
     LinkDown,
-    LongLife,
     Message,
     Reason,
     Result,
+    StateCarrier,
     invalid,
     register,
 )
@@ -53,7 +53,7 @@ class Stopped(Exception):
 
 @register
 @attrs.frozen
-class Carried:
+class CarriedState:
     """A durable server between two of its runs; `more` is what a state machine has besides."""
 
     version: Any
@@ -70,7 +70,7 @@ async def awaited(value: Any) -> Any:
     return await value if inspect.iscoroutine(value) else value
 
 
-class Serving:
+class ServerLoop:
     """A server that runs."""
 
     # `kept` is what came while the server was suspended. `_call` is the call that is being handled, None if there is
@@ -93,7 +93,7 @@ class Serving:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.life: LongLife | None = None
+        self.life: StateCarrier | None = None
         """What a durable server has, to go on in a new run now and then."""
         self.parent: PID | None = None
         """Whose end ends this server; None unless it traps links."""
@@ -190,9 +190,9 @@ class Serving:
         for name, value in get_state(self.server).items():
             self.life.check_carried(f"attribute {name!r} of {type(self.server).__qualname__}", value)
 
-    def carried(self) -> Carried:
+    def carried(self) -> CarriedState:
         """All that the next run needs."""
-        return Carried(
+        return CarriedState(
             self.server.code_version,
             get_state(self.server),
             tuple(self.kept or ()),
@@ -206,7 +206,7 @@ class Serving:
         """What there is to be carried besides."""
         return None
 
-    async def go_on(self, carried: Carried) -> None:
+    async def go_on(self, carried: CarriedState) -> None:
         """Go on where the run before has stopped, perhaps with newer code."""
         code = type(self.server)
         state: Any = carried.state

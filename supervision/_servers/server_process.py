@@ -6,18 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import actors
-from actors import LongLife, Message
+from actors import Message, StateCarrier
 from supervision._children.requests import TOPIC
 from supervision._children.start import answer_starter, fail_to_start
 from supervision._servers.server import Server
-from supervision._servers.server_loop import Carried, Stopped, awaited, get_state
+from supervision._servers.server_loop import CarriedState, Stopped, awaited, get_state
 
 
 def process_of(server: type[Server]) -> Callable[..., Awaitable[None]]:
     """The process function of a server, under the name of its class: by that, workers find it."""
 
     async def run(*args: Any) -> None:
-        life = actors.running_process().kernel.long_life
+        life = actors.running_process().kernel.state_carrier
         if life is None:
             await serve(server, args)
         else:
@@ -54,12 +54,12 @@ async def serve(server: type[Server], args: tuple[Any, ...]) -> None:
     await serving.run(lambda: serving.begin(first))
 
 
-async def serve_for_long(server: type[Server], args: tuple[Any, ...], life: LongLife) -> None:
+async def serve_for_long(server: type[Server], args: tuple[Any, ...], life: StateCarrier) -> None:
     """The process of a durable `Server`. Its starter asks when it likes: how it ended can be found out later, too."""
     serving = server().__supervision_serving__()
     serving.life = life
     life.show_state(lambda: get_state(serving.server))
-    if len(args) == 1 and isinstance(args[0], Carried):
+    if len(args) == 1 and isinstance(args[0], CarriedState):
         carried = args[0]
         await serving.run(lambda: serving.go_on(carried))
         return

@@ -12,7 +12,7 @@ from actors import Duration, Exit, LinkDown, Message, register, seconds
 from supervision._servers.server import Server
 
 if TYPE_CHECKING:
-    from supervision._servers.machine_loop import MachineServing
+    from supervision._servers.machine_loop import MachineLoop
 
 TimeoutKind = Literal["event", "state", "named"]
 
@@ -144,20 +144,20 @@ class StateMachine(Server):
         return await super().reply(deferred.message if isinstance(deferred, Called) else deferred, value)
 
     @property
-    def _machine(self) -> MachineServing:
-        return cast("MachineServing", self._serving)
+    def _machine(self) -> MachineLoop:
+        return cast("MachineLoop", self._serving)
 
     @classmethod
     def __everproc_accepts__(cls, message: Message) -> None:
         """As `actors.Behaviour`: a state may take whatever comes."""
 
-    def __supervision_serving__(self) -> MachineServing:
+    def __supervision_serving__(self) -> MachineLoop:
         """As `Server`."""
         from supervision._servers.machine_loop import (
-            MachineServing,  # which handles what this module declares
+            MachineLoop,  # which handles what this module declares
         )
 
-        return MachineServing(self)
+        return MachineLoop(self)
 
 
 StateMethod = Callable[[StateEvent], State | Awaitable[State | None] | None]

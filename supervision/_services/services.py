@@ -12,7 +12,7 @@ from supervision._children.start import launch, until_ready
 from supervision._services.application import Service, ServiceState
 from supervision._services.dependencies import levels
 from supervision._supervisors import reports
-from supervision._supervisors.supervisor_process import Stop, Supervising
+from supervision._supervisors.supervisor_process import Stop, SupervisorProcess
 
 
 async def run_services(services: tuple[Service, ...], parent: PID) -> None:
@@ -20,7 +20,7 @@ async def run_services(services: tuple[Service, ...], parent: PID) -> None:
     await Services(services, parent).run()
 
 
-class Services(Supervising):
+class Services(SupervisorProcess):
     """An application that runs."""
 
     label = "Application"
@@ -36,7 +36,7 @@ class Services(Supervising):
         self._stopping = False
 
     def state(self) -> dict[str, ServiceState]:
-        """As `Supervising.state`: that of each service."""
+        """As `SupervisorProcess.state`: that of each service."""
         return dict(self._states)
 
     async def start_children(self) -> None:

@@ -13,10 +13,10 @@ from supervision._children import errors
 from supervision._children.child_spec import Child, ChildSpec, Counts
 from supervision._children.exit import chance, monotonic
 from supervision._children.requests import Request
-from supervision._children.restart import is_reported, is_reported_when_stopped, sequel
+from supervision._children.restart import is_reported, is_reported_when_stopped, restart_action
 from supervision._children.restart_intensity import RestartIntensity
 from supervision._supervisors import reports
-from supervision._supervisors.supervisor_process import LOST_CONTACT, Stop, Supervising
+from supervision._supervisors.supervisor_process import LOST_CONTACT, Stop, SupervisorProcess
 
 
 @attrs.define(eq=False)
@@ -29,7 +29,7 @@ class _Child:
     attempt: int = 0
 
 
-class DynamicChildren(Supervising):
+class DynamicChildren(SupervisorProcess):
     """A running `DynamicSupervisor`."""
 
     label = "DynamicSupervisor"
@@ -50,7 +50,7 @@ class DynamicChildren(Supervising):
         self._children: dict[PID, _Child] = {}
 
     def state(self) -> list[Child]:
-        """As `Supervising.state`."""
+        """As `SupervisorProcess.state`."""
         return [
             Child(child.spec.id, None, "restarting", child.spec.type)
             if child.restarting
@@ -67,7 +67,7 @@ class DynamicChildren(Supervising):
         if child is None or child.restarting:
             return
         spec = child.spec
-        restarts = sequel(spec.restart, ended.reason) == "restart"
+        restarts = restart_action(spec.restart, ended.reason) == "restart"
         if is_reported(spec.restart, ended.reason):
             reports.child_ended(spec.id, ended, restarts=restarts)
         if not restarts:
@@ -116,7 +116,7 @@ class DynamicChildren(Supervising):
         for pid, child in running.items():
             shutdown = child.spec.shutdown
             if shutdown == "detach":
-                await self.let_go(child.spec, pid)
+                await self.detach(child.spec, pid)
                 continue
             if shutdown == "brutal_kill":
                 await actors.terminate(pid, "brutal_kill")

@@ -12,10 +12,17 @@ from supervision._children import errors
 from supervision._children.child_spec import Child, ChildSpec, Counts, Status
 from supervision._children.exit import chance, monotonic
 from supervision._children.requests import Request
-from supervision._children.restart import AutoShutdown, Strategy, group, is_reported, sequel, shuts_down
+from supervision._children.restart import (
+    AutoShutdown,
+    Strategy,
+    group,
+    is_reported,
+    restart_action,
+    shuts_down,
+)
 from supervision._children.restart_intensity import RestartIntensity
 from supervision._supervisors import reports
-from supervision._supervisors.supervisor_process import LOST_CONTACT, Stop, Supervising
+from supervision._supervisors.supervisor_process import LOST_CONTACT, Stop, SupervisorProcess
 
 
 @attrs.define(eq=False)
@@ -46,13 +53,13 @@ class _Child:
         self.pid = None
         self.status = "restarting"
 
-    def to_rest(self) -> None:
+    def mark_stopped(self) -> None:
         """Its process is gone."""
         self.pid = None
         self.status = "stopped"
 
 
-class Children(Supervising):
+class StaticChildren(SupervisorProcess):
     """A running `Supervisor`."""
 
     # Invariant: `_children` is in start order, and `_by_pid` holds exactly those whose status is "running".
@@ -74,7 +81,7 @@ class Children(Supervising):
         self._by_pid: dict[PID, _Child] = {}
 
     def state(self) -> list[Child]:
-        """As `Supervising.state`."""
+        """As `SupervisorProcess.state`."""
         return [
             Child(child.spec.id, child.pid, child.status, child.spec.type)
             for child in reversed(self._children.values())
@@ -97,11 +104,11 @@ class Children(Supervising):
         for child in reversed(self._children.values()):
             if child.pid is not None:
                 del self._by_pid[child.pid]
-                await self.let_go(child.spec, child.pid)
-            child.to_rest()
+                await self.detach(child.spec, child.pid)
+            child.mark_stopped()
 
     async def _start(self, child: _Child) -> PID | None:
-        child.to_rest()
+        child.mark_stopped()
         child.pid = pid = await self.start_process(child.spec)
         if pid is not None:
             child.status = "running"
@@ -116,7 +123,7 @@ class Children(Supervising):
         if child.pid is not None:
             del self._by_pid[child.pid]
             await self.stop_process(child.spec, child.pid)
-        child.to_rest()
+        child.mark_stopped()
 
     def _drop_if_temporary(self, child: _Child) -> None:
         if child.spec.restart == "temporary":
@@ -132,12 +139,12 @@ class Children(Supervising):
         spec = child.spec
         if spec.durable and ended.reason == "noconnection":
             child.to_restart()
-            await self._look_for(child)
+            await self._find_running(child)
             return
-        follows = sequel(spec.restart, ended.reason)
+        follows = restart_action(spec.restart, ended.reason)
         if is_reported(spec.restart, ended.reason):
             reports.child_ended(spec.id, ended, restarts=follows == "restart")
-        child.to_rest()
+        child.mark_stopped()
         if follows == "restart":
             if spec.backoff is not None and spec.backoff.resets(monotonic() - child.started):
                 child.attempt = 0
@@ -148,12 +155,12 @@ class Children(Supervising):
         if shuts_down(self._auto_shutdown, spec.significant, others):
             raise Stop("shutdown", errors.significant_child_ended(spec.id, ended.reason))
 
-    async def _look_for(self, child: _Child) -> None:
+    async def _find_running(self, child: _Child) -> None:
         """A durable child could not be watched any more, or not be found: try again until the way is there."""
         child.retry += 1
         await self.remind(Request("look_for", (child.spec.id, child.retry)), LOST_CONTACT)
 
-    async def _found_again(self, child_id: Hashable, number: int) -> None:
+    async def _reattach(self, child_id: Hashable, number: int) -> None:
         child = self._children.get(child_id)
         if child is None or child.status != "restarting" or child.retry != number:
             return
@@ -162,7 +169,7 @@ class Children(Supervising):
         except Error as error:
             reports.start_failed(child.spec.id, error)
             child.to_restart()
-            await self._look_for(child)
+            await self._find_running(child)
 
     # Restart
 
@@ -181,7 +188,7 @@ class Children(Supervising):
         if self._intensity.allows(monotonic()):
             return
         reports.too_many_restarts(child.spec.id, self._intensity.limit, self._intensity.within)
-        child.to_rest()
+        child.mark_stopped()
         raise Stop("shutdown", errors.too_many_restarts(child.spec.id))
 
     async def _stop_group(self, child: _Child) -> list[_Child]:
@@ -243,7 +250,7 @@ class Children(Supervising):
             case "get_childspec", (child_id,):
                 return self._known(child_id).spec
             case "look_for", (child_id, number):
-                await self._found_again(child_id, number)
+                await self._reattach(child_id, number)
             case "retry", (child_id, number, counted):
                 await self._retry(child_id, number, counted)
             case _:

@@ -15,7 +15,7 @@ from supervision._children.restart import AutoShutdown, Strategy
 from supervision._children.restart_intensity import RestartIntensity
 from supervision._children.start import spawn, until_ready
 from supervision._supervisors.handle import Handle
-from supervision._supervisors.static_children import Children
+from supervision._supervisors.static_children import StaticChildren
 
 Handle_co = TypeVar("Handle_co", covariant=True)
 
@@ -167,7 +167,7 @@ class Supervisor:
 async def supervise(supervisor: Supervisor, parent: PID) -> None:
     """The process of a `Supervisor`."""
     intensity = RestartIntensity(supervisor.max_restarts, seconds(supervisor.within, "within"))
-    await Children(
+    await StaticChildren(
         parent, supervisor.children, supervisor.strategy, intensity, supervisor.auto_shutdown
     ).run()
 

@@ -37,7 +37,7 @@ class Stop(Exception):
         self.error = error
 
 
-class Supervising(ABC):
+class SupervisorProcess(ABC):
     """A supervisor that runs. One request or one end of a child at a time, each to its completion."""
 
     label: str
@@ -186,7 +186,7 @@ class Supervising(ABC):
         # The monitor was there from the start, the call perhaps only after the end: then it does not know why.
         raise (await self.events.exit_of(pid)).result.error or failure
 
-    async def let_go(self, spec: ChildSpec, pid: PID) -> None:
+    async def detach(self, spec: ChildSpec, pid: PID) -> None:
         """Stop it because this supervisor stops; a durable one may be left running."""
         if spec.shutdown == "detach":
             await actors.unmonitor(pid)

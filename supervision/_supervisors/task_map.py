@@ -59,7 +59,7 @@ class TaskMap(Generic[T]):
             await self._fill()
             if self._ordered and self._tasks and self._tasks[0].done:
                 return self._given(self._tasks.popleft())
-            if not self._running and not self._ended.offers():
+            if not self._running and not self._ended.can_receive():
                 raise StopAsyncIteration
             task = await self._ended.receive()
             self._running.pop(task.pid, None)

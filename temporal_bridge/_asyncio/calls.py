@@ -84,7 +84,7 @@ class Call(Generic[T]):
             logger.error("fn=%s ended as %r, but the trio run that waited for it has gone", self.name, ended)
 
 
-class Visit(Generic[T]):
+class TrioCall(Generic[T]):
     """One `Portal.in_trio` under way."""
 
     def __init__(

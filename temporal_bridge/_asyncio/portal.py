@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 import trio
 
 from actors import CONFLICT, INVALID, Duration, Error, seconds
-from temporal_bridge._asyncio.calls import Call, Visit, closed
+from temporal_bridge._asyncio.calls import Call, TrioCall, closed
 from temporal_bridge._asyncio.threads import AsyncioSide, TrioSide
 
 logger: Final = logging.getLogger("everproc.bridge")
@@ -115,7 +115,7 @@ class Portal:
                 kind=INVALID,
             )
         name = _name_of(async_fn)
-        visit: Visit[T] = Visit(self._asyncio, name, lambda: async_fn(*args), loop.create_future())
+        visit: TrioCall[T] = TrioCall(self._asyncio, name, lambda: async_fn(*args), loop.create_future())
         if not self.in_trio_soon(visit.begin):
             raise closed(self.name, name)
         cancelled: asyncio.CancelledError | None = None

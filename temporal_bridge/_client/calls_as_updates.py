@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 import trio
 
 from actors import INVALID, PID, Error, Exit, Kernel, Message, MonitorRef, gone, wire
-from actors.wire import Item, Unanswered
+from actors.wire import CallOutcome, Envelope
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.clients import Clients
-from temporal_bridge._client.server_liveness import while_away
+from temporal_bridge._client.server_liveness import retry_while_unavailable
 from temporal_bridge._client.update_workflow import send_update
 from temporal_bridge._client.watches import Watches
 from temporal_bridge._wire.converter import payload_size
@@ -30,7 +30,7 @@ replay."""
 class _UnderWay(NamedTuple):
     target: PID
     key: str
-    sink: Sink
+    on_exit: Sink
     scope: trio.CancelScope
 
 
@@ -49,8 +49,8 @@ class UpdateCalls:
         nursery: trio.Nursery,
         watches: Watches,
         flush: Callable[[PID], Awaitable[None]],
-        send: Callable[[PID, Item, int], Awaitable[bool]],
-        post: Callable[[PID, Item], None],
+        send: Callable[[PID, Envelope, int], Awaitable[bool]],
+        post: Callable[[PID, Envelope], None],
     ) -> None:
         self._kernel = kernel
         self._clients = clients
@@ -63,37 +63,37 @@ class UpdateCalls:
         self._under_way: dict[MonitorRef, _UnderWay] = {}
         self._open: Counter[PID] = Counter()
 
-    async def call(self, target: PID, message: Message, ref: MonitorRef, sink: Sink) -> bool:
+    async def call(self, target: PID, message: Message, ref: MonitorRef, on_exit: Sink) -> bool:
         """As `Host.call`. Does not wait for the server: the call's own timeout counts from here."""
         if message.reply_to is None:
             raise Error(f"message={message!r} is no call", kind=INVALID)
-        item = wire.message_item(message, self._kernel.cause(target, message))
+        item = wire.to_envelope(message, self._kernel.cause(target, message))
         converter = self._clients.own.data_converter.payload_converter
         size = payload_size(converter, item.values, f"call {item.topic!r}")
         if self._open[target] >= MOST_OPEN:
-            return await self._kernel.call_by_message(target, message, ref, sink)
+            return await self._kernel.call_by_message(target, message, ref, on_exit)
         self._open[target] += 1
-        call = _UnderWay(target, wire.call_key(message.reply_to), sink, trio.CancelScope())
+        call = _UnderWay(target, wire.call_key(message.reply_to), on_exit, trio.CancelScope())
         self._under_way[ref] = call
         self._nursery.start_soon(self._run, call, message, item, size, ref)
         return True
 
-    def hang_up(self, ref: MonitorRef) -> None:
+    def cancel_call(self, ref: MonitorRef) -> None:
         """Nobody waits for a call any more; fine when it has been answered."""
         call = self._under_way.pop(ref, None)
         if call is not None:
             call.scope.cancel()
             # Ahead of whatever its caller sends next: the update itself may still be on its way.
-            self._post(call.target, Item(wire.HANG_UP, [call.key]))
+            self._post(call.target, Envelope(wire.CANCEL_CALL, [call.key]))
 
     def close(self) -> None:
         """The node loses its connection: whoever still waits is told so."""
         for ref, call in list(self._under_way.items()):
             del self._under_way[ref]
             call.scope.cancel()
-            call.sink(Exit(call.target, ref, "noconnection", gone(call.target, "noconnection")))
+            call.on_exit(Exit(call.target, ref, "noconnection", gone(call.target, "noconnection")))
 
-    def _bring(self, call: _UnderWay, item: Item) -> Awaitable[tuple[Any, str | None]]:
+    def _bring(self, call: _UnderWay, item: Envelope) -> Awaitable[tuple[Any, str | None]]:
         """Brought again, an update is the same, whatever has become of it before."""
         return ask(
             self._portal,
@@ -105,28 +105,30 @@ class UpdateCalls:
             item,
         )
 
-    async def _run(self, call: _UnderWay, message: Message, item: Item, size: int, ref: MonitorRef) -> None:
+    async def _run(
+        self, call: _UnderWay, message: Message, item: Envelope, size: int, ref: MonitorRef
+    ) -> None:
         assert message.reply_to is not None
         number = message.reply_to.call
         try:
             with call.scope:
                 await self._flush(call.target)
-                value, run_id = await while_away(
+                value, run_id = await retry_while_unavailable(
                     lambda: self._bring(call, item),
                     closing=lambda: False,  # that cancels the scope
                 )
                 if self._under_way.pop(ref, None) is None:
                     return
-                if not isinstance(value, Unanswered):
+                if not isinstance(value, CallOutcome):
                     self._kernel.receive_reply(number, value)
-                elif value is Unanswered.REFUSED:
-                    await self._watches.watch(call.target, ref, call.sink)
-                    if not await self._send(call.target, wire.refused_item(item), size):
+                elif value is CallOutcome.REFUSED:
+                    await self._watches.watch(call.target, ref, call.on_exit)
+                    if not await self._send(call.target, wire.refused_envelope(item), size):
                         self._kernel.dead_letters.add(call.target, message)
                 else:
                     if run_id is None:
                         self._kernel.dead_letters.add(call.target, message)
-                    await self._watches.watch(call.target, ref, call.sink, run_id)
+                    await self._watches.watch(call.target, ref, call.on_exit, run_id)
         except Error as error:
             self._under_way.pop(ref, None)
             self._kernel.fail_call(number, error)

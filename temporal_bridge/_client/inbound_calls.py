@@ -13,7 +13,7 @@ import trio
 from temporalio.converter import PayloadConverter
 
 from actors import PID, Error, Exit, Kernel, MonitorRef, Process, mailbox_full, wire
-from actors.wire import Call, Item
+from actors.wire import Call, Envelope
 from temporal_bridge._wire.converter import LARGEST, payload_size
 
 SOON: Final = 0.02
@@ -57,7 +57,7 @@ class _Waiting:
     delivery: Delivery
 
 
-class Callers:
+class InboundCalls:
     """The calls of durable processes to the processes of one node, whose ends it tells them of until they are answered.
 
     An answer goes with the delivery only if its caller has seen all that this node has sent to it (semantics 7): `sent`
@@ -69,7 +69,7 @@ class Callers:
         kernel: Kernel,
         converter: PayloadConverter,
         sent: Callable[[PID], int | None],
-        bring_exit: Callable[[PID, Item], None],
+        bring_exit: Callable[[PID, Envelope], None],
     ) -> None:
         self._kernel = kernel
         self._converter = converter
@@ -138,7 +138,7 @@ class Callers:
             self._answer(waiting, answer, size)
         else:
             self._forget(waiting)
-            self._bring_exit(call.caller, wire.exit_item(call.number, event))
+            self._bring_exit(call.caller, wire.exit_envelope(call.number, event))
 
     def _fits(self, waiting: _Waiting, size: int) -> bool:
         sent = self._sent(waiting.call.caller)

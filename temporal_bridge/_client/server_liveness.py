@@ -49,12 +49,12 @@ PATIENCE: Final = 120.0
 """Seconds for which a message waits for a server that is away; then its sender is told."""
 
 
-def is_away(error: Error) -> bool:
+def is_unavailable(error: Error) -> bool:
     """Whether something failed because the server was not there; whether it was done all the same nobody knows."""
     return error.details.get("status") in {status.name for status in _AWAY}
 
 
-async def while_away(deliver: Callable[[], Awaitable[T]], closing: Callable[[], bool]) -> T:
+async def retry_while_unavailable(deliver: Callable[[], Awaitable[T]], closing: Callable[[], bool]) -> T:
     """What it gives; it is tried again while the server is away, for a time, and not when we are closing.
 
     Raises:
@@ -65,13 +65,13 @@ async def while_away(deliver: Callable[[], Awaitable[T]], closing: Callable[[], 
         try:
             return await deliver()
         except Error as error:
-            if not is_away(error) or closing() or trio.current_time() > ends:
+            if not is_unavailable(error) or closing() or trio.current_time() > ends:
                 raise
             log.info("%s; trying again", error)
         await trio.sleep(RETRY)
 
 
-class Outages:
+class ServerMonitor:
     """Watches the server of one bridge. `queue` is a task queue that nobody else uses."""
 
     def __init__(self, client: Client, portal: Portal, queue: str) -> None:

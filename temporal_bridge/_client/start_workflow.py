@@ -13,7 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from actors import INVALID, PID, Entry, Error, Kernel, SpawnRequest, wire
-from actors.wire import Item, Mark
+from actors.wire import Envelope, SequenceNumber
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.clients import Clients
@@ -36,7 +36,7 @@ class _Start:
     entry: Entry
     options: StartOptions
     facts: dict[str, Any]
-    items: list[Item]
+    items: list[Envelope]
     settings: dict[str, Any]
 
 
@@ -63,13 +63,13 @@ class Starting:
         args = list(request.args)
         payload_size(self._converter, args, f"the arguments of {request.entry.id}")
         payload_size(self._converter, [options.memo], "temporal.workflow.memo")
-        items = [wire.message_item(message) for message in request.messages]
+        items = [wire.to_envelope(message) for message in request.messages]
         for item in items:
             payload_size(self._converter, item.values, f"message {item.topic!r}")
         facts: dict[str, Any] = {
             "parent": None if request.parent is None else str(request.parent.pid),
             "context": dict(request.context),
-            "bound": wire.bound_row(options.bound),
+            "bound": wire.capacity_row(options.capacity),
             "messages": [list(item) for item in items],
         }
         settings: dict[str, Any] = {
@@ -97,7 +97,7 @@ class Starting:
                 return await self._ask(start, signals.to_header(start.facts), policy, {})
             if options.enable_eager_start and (run_id := await self._start_eagerly(start)) is not None:
                 return run_id
-            mark = Mark(f"{self._kernel.name}/{uuid.uuid4()}", 1)
+            mark = SequenceNumber(f"{self._kernel.name}/{uuid.uuid4()}", 1)
             signal = signals.signal_of(items, mark, {**start.facts, "signalled": True})
             more = {"start_signal": signal.name, "start_signal_args": signal.args}
             return await self._ask(start, signal.header, policy, more)

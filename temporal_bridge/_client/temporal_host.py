@@ -31,15 +31,15 @@ from actors import (
     gone,
     wire,
 )
-from actors.wire import Item, Mark, Outbox
+from actors.wire import Envelope, Outbox, SequenceNumber
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask, ask_about, through_trio
 from temporal_bridge._asyncio.trio_loop import TrioLoop
 from temporal_bridge._client.calls_as_updates import UpdateCalls
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.closed_workflows_feed import RETRY
-from temporal_bridge._client.inbound_calls import Callers
-from temporal_bridge._client.server_liveness import while_away
+from temporal_bridge._client.inbound_calls import InboundCalls
+from temporal_bridge._client.server_liveness import retry_while_unavailable
 from temporal_bridge._client.signal_workflow import send_signal, try_signal
 from temporal_bridge._client.start_workflow import Starting
 from temporal_bridge._client.watches import Watches
@@ -47,7 +47,7 @@ from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
 from temporal_bridge._wire.converter import LARGEST, payload_size
 from temporal_bridge._wire.signals import DURABLE, Signal
-from temporal_bridge._wire.task_queues import known
+from temporal_bridge._wire.task_queues import open_workers
 
 log = logging.getLogger("everproc.bridge")
 
@@ -84,7 +84,7 @@ class TemporalHost:
         self._numbers = count(1)  # of batches: they go up for each destination, which is all that counts
         self._sent: dict[PID, int] = {}  # the last of each, that sent longest ago first
         self._sent_longest_ago = 0  # the last of those that are not remembered any more
-        self.callers = Callers(kernel, self._converter, self._last_sent, self.bring_exit)
+        self.callers = InboundCalls(kernel, self._converter, self._last_sent, self.bring_exit)
         self._links: dict[tuple[PID, PID], MonitorRef] = {}
         self._awaited: dict[PID, MonitorRef] = {}  # whose cancel waits for their end, as their spawn asked
         self.starting = Starting(kernel, clients, portal)
@@ -131,36 +131,38 @@ class TemporalHost:
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
-        item = wire.message_item(message, self._kernel.cause(target, message))
+        item = wire.to_envelope(message, self._kernel.cause(target, message))
         size = payload_size(self._converter, item.values, f"message {item.topic!r}")
         return await self._send(target, item, size)
 
-    async def _send(self, target: PID, item: Item, size: int) -> bool:
+    async def _send(self, target: PID, item: Envelope, size: int) -> bool:
         return await self._outbox(target).send(item, size)
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`: as an update."""
         self._check_open()
-        return await self._calls.call(target, message, ref, sink)
+        return await self._calls.call(target, message, ref, on_exit)
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
         size = payload_size(self._converter, [payload], f"the reply to {target}")
         if self.callers.reply(wire.Call(target, call), payload, size):
             return True
-        return await self._outbox(target).send(wire.reply_item(call, payload), size)
+        return await self._outbox(target).send(wire.reply_envelope(call, payload), size)
 
     def _outbox(self, target: PID) -> Outbox:
         self._check_open()
         outbox = self._outboxes.get(target)
         if outbox is None:
 
-            async def transmit(items: list[Item]) -> list[bool]:
+            async def transmit(items: list[Envelope]) -> list[bool]:
                 number = next(self._numbers)
                 self._note_sent(target, number)
-                return [await self._transmit(target, items, Mark(self._kernel.name, number))] * len(items)
+                return [await self._transmit(target, items, SequenceNumber(self._kernel.name, number))] * len(
+                    items
+                )
 
             outbox = self._outboxes[target] = Outbox(
                 transmit, self._rpcs.start, lambda: self._forget_outbox(target), self._gather, largest=LARGEST
@@ -192,11 +194,11 @@ class TemporalHost:
         if outbox is not None:
             await outbox.flush()
 
-    def _post(self, target: PID, item: Item) -> None:
+    def _post(self, target: PID, item: Envelope) -> None:
         if not self.closed:
             self._outbox(target).post(item, 100)
 
-    async def _transmit(self, target: PID, items: list[Item], mark: Mark) -> bool:
+    async def _transmit(self, target: PID, items: list[Envelope], mark: SequenceNumber) -> bool:
         """Bring a batch to a process. If the server does not take it at once, it takes time, or words for why not."""
         signal = signals.signal_of(items, mark)
         self._kernel.counters.update(batches=1, batched_messages=len(items))
@@ -214,7 +216,7 @@ class TemporalHost:
             what = f"sending {signal.name!r} to {target}"
             return ask_about(self._portal, what, send_signal, client, target.id, signal, request_id)
 
-        taken = await while_away(send, lambda: self._closing)
+        taken = await retry_while_unavailable(send, lambda: self._closing)
         if taken:
             await self._met(target.node)
         return taken
@@ -233,7 +235,7 @@ class TemporalHost:
         self._check_open()
         handle = self._clients.handle(target)
         request = CancelRequest(None if by is None else str(by), reason, deadline, uuid.uuid4().hex[:12])
-        announcement = signals.announce_item(request)
+        announcement = signals.announce_envelope(request)
         size = payload_size(self._converter, announcement.values, "the reason")
         if not await self._outbox(target).send(announcement, size):
             return False
@@ -251,21 +253,21 @@ class TemporalHost:
             self.watches.remove(ref)
         return asked
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
         """As `Host.watch`."""
         self._check_open()
-        await self.watches.watch(target, ref, sink)
+        await self.watches.watch(target, ref, on_exit)
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""
-        self._calls.hang_up(ref)
+        self._calls.cancel_call(ref)
         self.watches.remove(ref)
 
     # Links: the other end learns of our deaths by signals, and we of its end by a watch, whatever ends it.
 
     async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
-        if await self._outbox(target).send(wire.link_item(wire.LINK, by), 100) or spawned:
+        if await self._outbox(target).send(wire.link_envelope(wire.LINK, by), 100) or spawned:
             self.watch_link(target, by)
         else:
             self._kernel.signal_link_down(by, target, "noproc", gone(target))
@@ -282,36 +284,36 @@ class TemporalHost:
 
         self.watches.watch_soon(target, ref, ended)
 
-    def bring_exit(self, target: PID, item: Item) -> None:
+    def bring_exit(self, target: PID, item: Envelope) -> None:
         """Tell a durable process of an end here, after what was sent to it before. Does not wait."""
         if not self.closed:
-            self._insist(target, *signals.with_size(item, self._converter))
+            self._send_reliably(target, *signals.with_size(item, self._converter))
 
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
         self._forget_link(target, by)
-        await self._outbox(target).send(wire.link_item(wire.UNLINK, by), 100)
+        await self._outbox(target).send(wire.link_envelope(wire.UNLINK, by), 100)
 
     def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
         """As `Host.link_down`."""
         self._forget_link(target, by)
         if not self.closed:
-            self._insist(target, wire.link_down_item(by, reason, result), 1000)
+            self._send_reliably(target, wire.link_down_envelope(by, reason, result), 1000)
 
-    def _insist(self, target: PID, item: Item, size: int) -> None:
+    def _send_reliably(self, target: PID, item: Envelope, size: int) -> None:
         """Send what nobody would send again; until the server is there to take it."""
 
         def failed(error: Error) -> None:
             log.warning("%s; trying again", error)
             if not self.closed:
-                self._nursery.start_soon(self._insist_later, target, item, size)
+                self._nursery.start_soon(self._send_reliably_later, target, item, size)
 
         self._outbox(target).post(item, size, failed)
 
-    async def _insist_later(self, target: PID, item: Item, size: int) -> None:
+    async def _send_reliably_later(self, target: PID, item: Envelope, size: int) -> None:
         await trio.sleep(RETRY)
         if not self.closed:
-            self._insist(target, item, size)
+            self._send_reliably(target, item, size)
 
     def _forget_link(self, target: PID, by: PID) -> None:
         ref = self._links.pop((by, target), None)
@@ -321,7 +323,7 @@ class TemporalHost:
     async def processes(self, limit: int) -> list[Description]:
         """As `Host.processes`: those on the task queues of this program's workers, as the server lists them."""
         self._check_open()
-        queues = sorted({worker.task_queue for worker in known.values()})
+        queues = sorted({worker.task_queue for worker in open_workers.values()})
         query = "ExecutionStatus = 'Running'"
         if queues:
             query += f" AND TaskQueue IN ({', '.join(map(_quoted, queues))})"

@@ -18,7 +18,7 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from actors.wire import Item, Unanswered
+from actors.wire import CallOutcome, Envelope
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.failures import from_failure
 
@@ -41,12 +41,12 @@ _PAUSES: Final = (0.1, 0.3, 0.6, 1.0, 2.0)
 _DONE: Final = WaitPolicy(lifecycle_stage=Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED)
 
 
-async def send_update(client: Client, workflow_id: str, key: str, item: Item) -> tuple[Any, str | None]:
+async def send_update(client: Client, workflow_id: str, key: str, item: Envelope) -> tuple[Any, str | None]:
     """Update a workflow: what the update returned, or why not, and the run that took it if one did.
 
     The server refuses an eleventh update with RESOURCE_EXHAUSTED, for which Temporal's client would ask again for ten
     seconds. So we ask ourselves, for four; only a server that is away has the client's patience. What was
-    refused may have been taken all the same, as `refused_item` tells.
+    refused may have been taken all the same, as `refused_envelope` tells.
 
     Raises:
         Error: what the update failed with.
@@ -66,16 +66,16 @@ async def send_update(client: Client, workflow_id: str, key: str, item: Item) ->
     for name, payload in header.items():
         request.request.input.header.fields[name].CopyFrom(payload)
     answer = await _brought(client, request)
-    if isinstance(answer, Unanswered):
+    if isinstance(answer, CallOutcome):
         return answer, None
     run_id = answer.update_ref.workflow_execution.run_id
     outcome = answer.outcome if answer.HasField("outcome") else await _outcome(client, answer.update_ref)
     if outcome is None:
-        return Unanswered.GONE, run_id
+        return CallOutcome.EXITED, run_id
     if outcome.HasField("failure"):
         failure = await converter.decode_failure(outcome.failure)
         if isinstance(failure, ApplicationError) and failure.type == "AcceptedUpdateCompletedWorkflow":
-            return Unanswered.GONE, run_id
+            return CallOutcome.EXITED, run_id
         raise from_failure(failure) from failure
     values = await converter.decode(outcome.success.payloads)
     return (values[0] if values else None), run_id
@@ -83,7 +83,7 @@ async def send_update(client: Client, workflow_id: str, key: str, item: Item) ->
 
 async def _brought(
     client: Client, request: UpdateWorkflowExecutionRequest
-) -> UpdateWorkflowExecutionResponse | Unanswered:
+) -> UpdateWorkflowExecutionResponse | CallOutcome:
     """Bring an update until it is accepted, or the server does not take it."""
     patient = False
     pauses = iter(_PAUSES)
@@ -92,12 +92,12 @@ async def _brought(
             answer = await client.workflow_service.update_workflow_execution(request, retry=patient)
         except RPCError as refusal:
             if refusal.status is RPCStatusCode.NOT_FOUND:
-                return Unanswered.GONE
+                return CallOutcome.EXITED
             pause = next(pauses, None) if refusal.status is RPCStatusCode.RESOURCE_EXHAUSTED else None
             if pause is not None:
                 await asyncio.sleep(pause)
             elif refusal.status in _BY_MESSAGE:
-                return Unanswered.REFUSED
+                return CallOutcome.REFUSED
             elif refusal.status is RPCStatusCode.UNAVAILABLE and "aborted" in refusal.message:
                 # Its workflow task has failed or was lost: it was not taken. The same again is the same call.
                 await asyncio.sleep(_AGAIN)

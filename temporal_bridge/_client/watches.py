@@ -19,7 +19,7 @@ from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.closed_workflows_feed import RETRY, Feed, Watched, chain_of
-from temporal_bridge._client.server_liveness import while_away
+from temporal_bridge._client.server_liveness import retry_while_unavailable
 from temporal_bridge._wire.failures import exit_in_memo, exit_of
 
 log = logging.getLogger("everproc.bridge")
@@ -60,8 +60,8 @@ class Watches:
         if len(self._fresh) > _MOST_FRESH:
             del self._fresh[next(iter(self._fresh))]
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Sink, run_id: str | None = None) -> None:
-        """Call `sink` once with the exit of `target`, also if it has ended long ago.
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Sink, run_id: str | None = None) -> None:
+        """Call `on_exit` once with the exit of `target`, also if it has ended long ago.
 
         Returns when it is certain which execution that is: the one with that run, or the latest. A server that is away
         is waited for, as by a message.
@@ -71,19 +71,19 @@ class Watches:
         """
         self._watched[ref] = None
         try:
-            await self._watch(target, ref, sink, run_id)
+            await self._watch(target, ref, on_exit, run_id)
         except BaseException:
             self._watched.pop(ref, None)
             raise
 
-    async def _watch(self, target: PID, ref: MonitorRef, sink: Sink, run_id: str | None = None) -> None:
+    async def _watch(self, target: PID, ref: MonitorRef, on_exit: Sink, run_id: str | None = None) -> None:
         fresh = self._fresh.pop(target, None)
         if fresh is not None:
-            self._look_after(Watched(target, fresh), fresh, ref, sink)
+            self._look_after(Watched(target, fresh), fresh, ref, on_exit)
             return
         handle = self._clients.handle(target, run_id)
         try:
-            found = await while_away(
+            found = await retry_while_unavailable(
                 lambda: ask(self._portal, f"watching {target}", handle.describe),
                 closing=lambda: False,  # the portal that closes fails it
             )
@@ -91,22 +91,22 @@ class Watches:
             if error.kind != NOT_FOUND:
                 raise
             if self._watched.pop(ref, _ABSENT) is None:
-                sink(Exit(target, ref, "noproc", gone(target)))
+                on_exit(Exit(target, ref, "noproc", gone(target)))
             return
         if ref not in self._watched:
             return  # removed meanwhile
         closed = found.status is not WorkflowExecutionStatus.RUNNING
-        self._look_after(Watched(target, chain_of(found)), found.run_id, ref, sink, closed)
+        self._look_after(Watched(target, chain_of(found)), found.run_id, ref, on_exit, closed)
 
     def _look_after(
-        self, watched: Watched, run_id: str, ref: MonitorRef, sink: Sink, closed: bool = False
+        self, watched: Watched, run_id: str, ref: MonitorRef, on_exit: Sink, closed: bool = False
     ) -> None:
         self._watched[ref] = watched
         sinks = self._sinks.get(watched)
         if sinks is not None:
-            sinks[ref] = sink
+            sinks[ref] = on_exit
             return
-        self._sinks[watched] = {ref: sink}
+        self._sinks[watched] = {ref: on_exit}
         if closed:
             self._ended(watched, run_id)
         elif len(self._polls) < MOST_POLLS:
@@ -114,15 +114,15 @@ class Watches:
         else:
             self._feed_of(watched.pid.node).add(watched, run_id)
 
-    def watch_soon(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+    def watch_soon(self, target: PID, ref: MonitorRef, on_exit: Sink) -> None:
         """As `watch`, without waiting; a server that does not answer is asked again."""
         self._watched[ref] = None
-        self._nursery.start_soon(self._watch_stubbornly, target, ref, sink)
+        self._nursery.start_soon(self._watch_stubbornly, target, ref, on_exit)
 
-    async def _watch_stubbornly(self, target: PID, ref: MonitorRef, sink: Sink) -> None:
+    async def _watch_stubbornly(self, target: PID, ref: MonitorRef, on_exit: Sink) -> None:
         while ref in self._watched:
             try:
-                await self._watch(target, ref, sink)
+                await self._watch(target, ref, on_exit)
                 return
             except Error as error:
                 log.warning("%s; trying again", error)
@@ -151,9 +151,9 @@ class Watches:
 
     def _tell(self, watched: Watched, reason: Reason, result: Result) -> None:
         self._feed_of(watched.pid.node).remove(watched)
-        for ref, sink in self._sinks.pop(watched, {}).items():
+        for ref, on_exit in self._sinks.pop(watched, {}).items():
             self._watched.pop(ref, None)
-            sink(Exit(watched.pid, ref, reason, result))
+            on_exit(Exit(watched.pid, ref, reason, result))
 
     def _start_poll(self, watched: Watched, run_id: str) -> None:
         scope = self._polls[watched] = trio.CancelScope()

@@ -24,7 +24,7 @@ from temporalio.exceptions import TimeoutError, TimeoutType
 
 from actors import Error
 from temporal_bridge._client.closed_workflows_feed import RETRY
-from temporal_bridge._client.server_liveness import Outages
+from temporal_bridge._client.server_liveness import ServerMonitor
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.task_queues import node_queue
 
@@ -58,7 +58,7 @@ Execute = Callable[..., Awaitable[Any]]
 """Runs an activity of a node, by name, arguments and node; raises what the server reports of it."""
 
 
-class _Fared(enum.Enum):
+class _ProbeResult(enum.Enum):
     """How the question whether a node is there fared."""
 
     ANSWERED = enum.auto()
@@ -69,7 +69,7 @@ class _Fared(enum.Enum):
     UNCERTAIN = enum.auto()
 
 
-class Peers:
+class FailureDetector:
     """The nodes that one node, `me`, has to do with. `lost` is called with each that is gone, once until it returns."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Peers:
         nursery: trio.Nursery,
         execute: Execute,
         lost: Callable[[str], None],
-        outages: Outages,
+        outages: ServerMonitor,
     ) -> None:
         self._me = me
         self._nursery = nursery
@@ -134,24 +134,24 @@ class Peers:
         while True:
             began = trio.current_time()
             match await self._asked(node):
-                case _Fared.ANSWERED:
+                case _ProbeResult.ANSWERED:
                     return False
-                case _Fared.GIVEN_BACK:
+                case _ProbeResult.GIVEN_BACK:
                     return True
-                case _Fared.LEFT:
+                case _ProbeResult.LEFT:
                     if await self._counts(node, began, seen):
                         return True
-                case _Fared.UNCERTAIN:
+                case _ProbeResult.UNCERTAIN:
                     await trio.sleep(RETRY)
 
-    async def _asked(self, node: str) -> _Fared:
+    async def _asked(self, node: str) -> _ProbeResult:
         """Ask a node a few times, and ourselves: it has left that only if the server has brought us each of our own."""
-        there: list[_Fared] = []
-        here: list[_Fared] = []
+        there: list[_ProbeResult] = []
+        here: list[_ProbeResult] = []
 
         async def ask() -> None:
             there.append(await self._ask(node, TAKEN_UP))
-            if there[-1] is not _Fared.LEFT:
+            if there[-1] is not _ProbeResult.LEFT:
                 nursery.cancel_scope.cancel()
 
         async def ask_ourselves() -> None:
@@ -164,12 +164,12 @@ class Peers:
                 nursery.start_soon(ask)
                 nursery.start_soon(ask_ourselves)
         # Several may be told of at one time, in any order: what is not silence counts more.
-        fared = next((each for each in there if each is not _Fared.LEFT), _Fared.LEFT)
-        if fared is _Fared.LEFT and here.count(_Fared.ANSWERED) < TIMES:
-            return _Fared.UNCERTAIN
+        fared = next((each for each in there if each is not _ProbeResult.LEFT), _ProbeResult.LEFT)
+        if fared is _ProbeResult.LEFT and here.count(_ProbeResult.ANSWERED) < TIMES:
+            return _ProbeResult.UNCERTAIN
         return fared
 
-    async def _ask(self, node: str, within: timedelta) -> _Fared:
+    async def _ask(self, node: str, within: timedelta) -> _ProbeResult:
         """Ask a node whether it is there."""
         try:
             await self._execute(
@@ -180,15 +180,17 @@ class Peers:
                 start_to_close_timeout=ALIVE,
                 retry_policy=_ONCE,
             )
-            return _Fared.ANSWERED
+            return _ProbeResult.ANSWERED
         except ActivityFailureError as failure:
             cause = failure.__cause__
             if not isinstance(cause, TimeoutError):
-                return _Fared.GIVEN_BACK
-            return _Fared.LEFT if cause.type is TimeoutType.SCHEDULE_TO_START else _Fared.UNCERTAIN
+                return _ProbeResult.GIVEN_BACK
+            return (
+                _ProbeResult.LEFT if cause.type is TimeoutType.SCHEDULE_TO_START else _ProbeResult.UNCERTAIN
+            )
         except Error as error:
             log.info("asking whether node %s is alive: %s; trying again", node, error)
-            return _Fared.UNCERTAIN
+            return _ProbeResult.UNCERTAIN
 
     async def _counts(self, node: str, began: float, seen: float) -> bool:
         """Whether silence since `began` is a sign of death: the server was there, and the node had come back to it."""

@@ -27,12 +27,12 @@ from actors import (
     gone,
     wire,
 )
-from actors.wire import Item, Mark, Outbox
+from actors.wire import Envelope, Outbox, SequenceNumber
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.closed_workflows_feed import RETRY
-from temporal_bridge._client.server_liveness import Outages, while_away
-from temporal_bridge._nodes.failure_detector import Peers
+from temporal_bridge._client.server_liveness import ServerMonitor, retry_while_unavailable
+from temporal_bridge._nodes.failure_detector import FailureDetector
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import LARGEST, payload_size
 from temporal_bridge._wire.task_queues import node_queue
@@ -50,18 +50,18 @@ class _Watch(NamedTuple):
 
     target: PID
     ref: MonitorRef
-    sink: Callable[[Exit], None]
+    on_exit: Callable[[Exit], None]
 
 
 class NodesHost:
     """Reaches the processes of other nodes by activities that these run.
 
     A monitor is one at the node of its target, which brings the exit as it would bring a message, and after those that
-    the target has sent. What a node cannot tell any more, its lease does (`Peers`).
+    the target has sent. What a node cannot tell any more, its lease does (`FailureDetector`).
     """
 
     def __init__(
-        self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery, outages: Outages
+        self, kernel: Kernel, client: Client, portal: Portal, nursery: trio.Nursery, outages: ServerMonitor
     ) -> None:
         self._kernel = kernel
         self._client = client
@@ -74,18 +74,20 @@ class NodesHost:
         self._watched: dict[MonitorRef, int] = {}
         self._links: dict[tuple[PID, PID], None] = {}
         self._closing = self._closed = False
-        self._peers = Peers(kernel.name, nursery, self._execute, self._lost, outages)
+        self._peers = FailureDetector(kernel.name, nursery, self._execute, self._lost, outages)
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
-        return await self._to(target, wire.message_item(message, self._kernel.cause(target, message)))
+        return await self._to(target, wire.to_envelope(message, self._kernel.cause(target, message)))
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`."""
-        number = self._note(target, ref, sink)
-        self._post(target, wire.monitor_item(wire.MONITOR, self._kernel.pid, number))  # they travel together
+        number = self._note(target, ref, on_exit)
+        self._post(
+            target, wire.monitor_envelope(wire.MONITOR, self._kernel.pid, number)
+        )  # they travel together
         taken = await self.send(target, message)
         if not taken and self._peers.is_gone(target.node):
             self._ended(number, "noconnection", gone(target, "noconnection"))
@@ -93,17 +95,17 @@ class NodesHost:
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
-        return await self._to(target, wire.reply_item(call, payload))
+        return await self._to(target, wire.reply_envelope(call, payload))
 
     async def terminate(self, target: PID, by: PID | None, reason: str) -> bool:
         """As `Host.terminate`."""
-        return await self._to(target, Item(wire.TERMINATE, [reason]))
+        return await self._to(target, Envelope(wire.TERMINATE, [reason]))
 
     async def cancel(self, target: PID, by: PID | None, reason: str, deadline: float | None) -> bool:
         """As `Host.cancel`."""
-        return await self._to(target, Item(wire.CANCEL, [by and str(by), reason, deadline]))
+        return await self._to(target, Envelope(wire.CANCEL, [by and str(by), reason, deadline]))
 
-    async def _to(self, target: PID, item: Item) -> bool:
+    async def _to(self, target: PID, item: Envelope) -> bool:
         size = payload_size(self._converter, item.values, f"message {item.topic!r}")
         return await self._outbox(target.node).send(item._replace(target=str(target)), size)
 
@@ -111,8 +113,8 @@ class NodesHost:
         outbox = self._outboxes.get(node)
         if outbox is None:
 
-            async def transmit(items: list[Item]) -> list[bool]:
-                mark = Mark(f"{self._kernel.name}/{node}", next(self._numbers))
+            async def transmit(items: list[Envelope]) -> list[bool]:
+                mark = SequenceNumber(f"{self._kernel.name}/{node}", next(self._numbers))
                 return await self._deliver(node, mark, items)
 
             def run_soon(run: Callable[[], Awaitable[None]]) -> None:
@@ -130,10 +132,10 @@ class NodesHost:
     def _forget_outbox(self, node: str) -> None:
         del self._outboxes[node]
 
-    async def _deliver(self, node: str, mark: Mark, items: list[Item]) -> list[bool]:
+    async def _deliver(self, node: str, mark: SequenceNumber, items: list[Envelope]) -> list[bool]:
         self._kernel.counters.update(batches=1, batched_messages=len(items))
         taken: list[bool] | None = await self._peers.while_alive(
-            node, lambda: self._insist_on(node, [node, list(mark), [wire.row_of(item) for item in items]])
+            node, lambda: self._insist_on(node, [node, list(mark), [wire.to_row(item) for item in items]])
         )
         return [False] * len(items) if taken is None else taken
 
@@ -151,12 +153,12 @@ class NodesHost:
             )
 
         while True:
-            delivered: list[bool] | None = await while_away(deliver, lambda: self._closing)
+            delivered: list[bool] | None = await retry_while_unavailable(deliver, lambda: self._closing)
             if delivered is not None or self._closing:
                 return delivered
 
     async def is_dead(self, node: str, ago: float) -> bool:
-        """As `Peers.is_dead`, for a durable process that saw the node there so many seconds ago."""
+        """As `FailureDetector.is_dead`, for a durable process that saw the node there so many seconds ago."""
         return await self._peers.is_dead(node, trio.current_time() - ago)
 
     async def _run(self, what: str, name: str, args: list[Any], node: str, **settings: Any) -> Any:
@@ -186,20 +188,20 @@ class NodesHost:
 
     # Monitors and links
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
         """As `Host.watch`."""
-        number = self._note(target, ref, sink)
+        number = self._note(target, ref, on_exit)
         try:
-            there = await self._to(target, wire.monitor_item(wire.MONITOR, self._kernel.pid, number))
+            there = await self._to(target, wire.monitor_envelope(wire.MONITOR, self._kernel.pid, number))
         except BaseException:
             self.unwatch(target, ref)
             raise
         if not there:
             self._ended(number, "noconnection", gone(target, "noconnection"))
 
-    def _note(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> int:
+    def _note(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> int:
         number = self._watched[ref] = self._kernel.next_number()
-        self._watches[number] = _Watch(target, ref, sink)
+        self._watches[number] = _Watch(target, ref, on_exit)
         return number
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
@@ -207,7 +209,7 @@ class NodesHost:
         number = self._watched.pop(ref, None)
         if number is not None:
             del self._watches[number]
-            self._post(target, wire.monitor_item(wire.UNMONITOR, self._kernel.pid, number))
+            self._post(target, wire.monitor_envelope(wire.UNMONITOR, self._kernel.pid, number))
 
     def receive_exit(self, number: int, reason: Reason, result: Result) -> None:
         """The node of a process that is watched here tells of its end."""
@@ -217,16 +219,16 @@ class NodesHost:
         watch = self._watches.pop(number, None)
         if watch is not None:
             del self._watched[watch.ref]
-            watch.sink(Exit(watch.target, watch.ref, reason, result))
+            watch.on_exit(Exit(watch.target, watch.ref, reason, result))
 
-    def bring_exit(self, target: PID, item: Item) -> None:
+    def bring_exit(self, target: PID, item: Envelope) -> None:
         """Tell another node of an end here, after what was sent to it before. Does not wait."""
-        self._insist(target, *signals.with_size(item, self._converter))
+        self._send_reliably(target, *signals.with_size(item, self._converter))
 
     async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
         self.hold_link(target, by)
-        if not await self._to(target, wire.link_item(wire.LINK, by)):
+        if not await self._to(target, wire.link_envelope(wire.LINK, by)):
             self._forget_link(target, by)
             self._kernel.signal_link_down(by, target, "noconnection", gone(target, "noconnection"))
 
@@ -238,34 +240,34 @@ class NodesHost:
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
         self._forget_link(target, by)
-        await self._to(target, wire.link_item(wire.UNLINK, by))
+        await self._to(target, wire.link_envelope(wire.UNLINK, by))
 
     def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
         """As `Host.link_down`."""
         self._forget_link(target, by)
-        self._insist(target, wire.link_down_item(by, reason, result), 1000)
+        self._send_reliably(target, wire.link_down_envelope(by, reason, result), 1000)
 
     def _forget_link(self, target: PID, by: PID) -> None:
         self._links.pop((by, target), None)
 
-    def _post(self, target: PID, item: Item) -> None:
+    def _post(self, target: PID, item: Envelope) -> None:
         if not self._closed and not self._peers.is_gone(target.node):
             self._outbox(target.node).post(item._replace(target=str(target)), 100)
 
-    def _insist(self, target: PID, item: Item, size: int) -> None:
+    def _send_reliably(self, target: PID, item: Envelope, size: int) -> None:
         """Send what nobody would send again; until it is taken, or the node is gone."""
 
         def failed(error: Error) -> None:
             log.warning("%s; trying again", error)
             if not self._closed:
-                self._nursery.start_soon(self._insist_later, target, item, size)
+                self._nursery.start_soon(self._send_reliably_later, target, item, size)
 
         if not self._closed:
             self._outbox(target.node).post(item._replace(target=str(target)), size, failed)
 
-    async def _insist_later(self, target: PID, item: Item, size: int) -> None:
+    async def _send_reliably_later(self, target: PID, item: Envelope, size: int) -> None:
         await trio.sleep(RETRY)
-        self._insist(target, item, size)
+        self._send_reliably(target, item, size)
 
     def _lost(self, node: str) -> None:
         """A node is gone: whoever watches one of its processes is told so, and whoever is linked to one."""

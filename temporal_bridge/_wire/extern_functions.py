@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
 
-class Lend(Interceptor):
+class ExternFunction(Interceptor):
     """Lends the workflows of a worker a function, which is called in the thread of a workflow."""
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
@@ -25,7 +25,7 @@ class Lend(Interceptor):
         return None
 
 
-def lent(name: str) -> Callable[..., Any] | None:
+def extern_function(name: str) -> Callable[..., Any] | None:
     """In a workflow: a function that its worker lends. A replay has none."""
     functions = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
     return functions.get(name)

@@ -15,7 +15,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
 
 from actors import PID, Description, Error, Result, gone
-from actors.wire import BATCH, CANCEL, Item, Mark, row_of
+from actors.wire import BATCH, CANCEL, Envelope, SequenceNumber, to_row
 from temporal_bridge._wire.cancel_request import CancelRequest
 from temporal_bridge._wire.converter import MsgpackPayloadConverter, payload_size
 
@@ -60,17 +60,17 @@ DURABLE: Final = "temporal"
 _packer = MsgpackPayloadConverter()
 
 
-def announce_item(request: CancelRequest) -> Item:
+def announce_envelope(request: CancelRequest) -> Envelope:
     """A cancel request that is about to come: its deadline first, which counts from now."""
-    return Item(DEADLINE, [request.deadline, request.by, request.reason, request.id])
+    return Envelope(DEADLINE, [request.deadline, request.by, request.reason, request.id])
 
 
-def cancel_item(request: CancelRequest) -> Item:
+def cancel_envelope(request: CancelRequest) -> Envelope:
     """A request to stop, as a process is told of it."""
-    return Item(CANCEL, [request.by, request.reason, request.deadline])
+    return Envelope(CANCEL, [request.by, request.reason, request.deadline])
 
 
-def with_size(item: Item, converter: PayloadConverter) -> tuple[Item, int]:
+def with_size(item: Envelope, converter: PayloadConverter) -> tuple[Envelope, int]:
     """An exit and its size; with a result that cannot be written, that is what the watcher is told (semantics 5)."""
     try:
         return item, payload_size(converter, item.values, "the result")
@@ -130,7 +130,7 @@ class Signal(NamedTuple):
     header: dict[str, Payload]
 
 
-def signal_of(items: list[Item], mark: Mark, more: Mapping[str, Any] | None = None) -> Signal:
+def signal_of(items: list[Envelope], mark: SequenceNumber, more: Mapping[str, Any] | None = None) -> Signal:
     """The signal for a batch: a lone item under its own name, several as one. `more` goes into its header."""
     facts = {**(more or {}), "stream": mark.stream, "number": mark.number}
     if len(items) == 1:
@@ -140,12 +140,14 @@ def signal_of(items: list[Item], mark: Mark, more: Mapping[str, Any] | None = No
             item.values,
             to_header({**facts, "from": item.sender, "call": item.call, "cause": item.cause}),
         )
-    return Signal(BATCH, [[row_of(item, 4) for item in items]], to_header(facts))
+    return Signal(BATCH, [[to_row(item, 4) for item in items]], to_header(facts))
 
 
-def items_of(name: str, values: list[Any], facts: Mapping[str, Any]) -> tuple[list[Item], Mark | None]:
+def envelopes_of(
+    name: str, values: list[Any], facts: Mapping[str, Any]
+) -> tuple[list[Envelope], SequenceNumber | None]:
     """The items of a signal, and which batch it was if one of us sent it."""
-    mark = Mark(facts["stream"], facts["number"]) if "stream" in facts else None
+    mark = SequenceNumber(facts["stream"], facts["number"]) if "stream" in facts else None
     if name == BATCH and len(values) == 1 and isinstance(values[0], list):
-        return [Item(*item) for item in cast("list[list[Any]]", values[0])], mark
-    return [Item(name, values, facts.get("from"), facts.get("call"), cause=facts.get("cause"))], mark
+        return [Envelope(*item) for item in cast("list[list[Any]]", values[0])], mark
+    return [Envelope(name, values, facts.get("from"), facts.get("call"), cause=facts.get("cause"))], mark

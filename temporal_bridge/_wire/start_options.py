@@ -32,7 +32,7 @@ from temporalio.common import (
 from actors import (
     ALREADY_EXISTS,
     PID,
-    Bound,
+    Capacity,
     Error,
     RetryPolicy,
     SpawnRequest,
@@ -81,7 +81,7 @@ class StartOptions:
     versioning_override: VersioningOverride | None = None
     static_summary: str | None = None
     static_details: str | None = None
-    bound: Bound | None = None
+    capacity: Capacity | None = None
     """That of the mailbox, of which Temporal knows nothing."""
 
     @classmethod
@@ -91,13 +91,13 @@ class StartOptions:
         Raises:
             Error: kind INVALID, naming the option, its value, and what is accepted.
         """
-        values: dict[str, Any] = {"bound": Bound.of(options)}
+        values: dict[str, Any] = {"capacity": Capacity.of(options)}
         for option, value in options.items():
-            if option in Bound.OPTIONS:
+            if option in Capacity.OPTIONS:
                 continue
             field = option.removeprefix(_PREFIX)
             if field == option or field not in _FIELDS:
-                raise not_one_of("option", option, [*(_PREFIX + name for name in _FIELDS), *Bound.OPTIONS])
+                raise not_one_of("option", option, [*(_PREFIX + name for name in _FIELDS), *Capacity.OPTIONS])
             values[field] = _FIELDS[field](value, option)
         return cls(**values)
 

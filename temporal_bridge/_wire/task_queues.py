@@ -8,7 +8,7 @@ from typing import Protocol
 from actors import CONFLICT, Error
 
 
-class KnownWorker(Protocol):
+class OpenWorker(Protocol):
     """What others need to know of a worker: by which id processes name it, and its task queue."""
 
     @property
@@ -22,30 +22,30 @@ class KnownWorker(Protocol):
         ...
 
 
-known: dict[str, KnownWorker] = {}
+open_workers: dict[str, OpenWorker] = {}
 """The workers of this program's open bridges, by entry id: where a spawn `on=` one of them goes."""
 
 
-def add_known(workers: Iterable[KnownWorker]) -> None:
+def add_open_workers(workers: Iterable[OpenWorker]) -> None:
     """Note the workers of a bridge.
 
     Raises:
         Error: kind CONFLICT, when another open bridge has one of that id with another task queue.
     """
     for worker in workers:
-        other = known.get(worker.id)
+        other = open_workers.get(worker.id)
         if other is not None and other.task_queue != worker.task_queue:
             raise Error(
                 f"worker={worker.id!r} is known with task_queue={other.task_queue!r}, so it cannot have"
                 f" task_queue={worker.task_queue!r}",
                 kind=CONFLICT,
             )
-    known.update({worker.id: worker for worker in workers})
+    open_workers.update({worker.id: worker for worker in workers})
 
 
 def id_of(task_queue: str) -> str | None:
     """The worker of a task queue."""
-    return next((worker.id for worker in known.values() if worker.task_queue == task_queue), None)
+    return next((worker.id for worker in open_workers.values() if worker.task_queue == task_queue), None)
 
 
 def node_queue(node: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from actors import PID, Kernel, wire
-from actors.wire import Item, unpack
+from actors.wire import Envelope, unpack
 from temporal_bridge._asyncio.portal import Portal
-from temporal_bridge._wire.extern_functions import Lend
+from temporal_bridge._wire.extern_functions import ExternFunction
 from temporal_bridge._workflow.dead_letters import TELL
 
 
-class LendDeadLetters(Lend):
+class DeadLetterFunction(ExternFunction):
     """Lends the workflows of a worker the function that tells its node of a dead letter."""
 
     def __init__(self, kernel: Kernel, portal: Portal) -> None:
@@ -22,4 +22,4 @@ class LendDeadLetters(Lend):
         self._portal.in_trio_soon(self._add, pid, data)
 
     def _add(self, pid: str, data: bytes) -> None:
-        self._kernel.dead_letters.add(PID.parse(pid), wire.item_message(Item(*unpack(data))))
+        self._kernel.dead_letters.add(PID.parse(pid), wire.from_envelope(Envelope(*unpack(data))))

@@ -31,7 +31,7 @@ from actors import (
     Queue,
     SpawnRequest,
     attempt,
-    caller,
+    current_process,
     function_entry,
     seconds,
 )
@@ -111,7 +111,7 @@ class FunctionActivity:
             raise
 
     async def _call(self, entry: Entry, running: _Attempt, args: list[Any], facts: Mapping[str, Any]) -> Any:
-        caller.set(OUTSIDE.within(facts.get("context", {})))
+        current_process.set(OUTSIDE.within(facts.get("context", {})))
         attempt.set(running)
         function = entry.function
         try:

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from actors import TIMEOUT, Duration, Error, seconds
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._asyncio.rpc import ask
-from temporal_bridge._worker.run_worker import Serving
+from temporal_bridge._worker.run_worker import WorkerRunner
 
 
 @attrs.frozen
@@ -36,7 +36,7 @@ async def check_health(
     portal: Portal,
     client: Client,
     address: str,
-    running: Mapping[str, Serving],
+    running: Mapping[str, WorkerRunner],
     timeout: Duration,
 ) -> Health:
     """Ask the server once, and look at the workers."""

@@ -24,7 +24,7 @@ class RemoteMonitors:
             self._refs.pop(key, None)
             host = kernel.route(by)
             if isinstance(host, TemporalHost | NodesHost):
-                host.bring_exit(by, wire.exit_item(number, event))
+                host.bring_exit(by, wire.exit_envelope(number, event))
 
         await kernel.watch(target, ref, ended)
 

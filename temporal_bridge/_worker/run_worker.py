@@ -17,7 +17,7 @@ AGAIN: Final = 1.0
 """Seconds until a worker that could not begin is made anew."""
 
 
-class Serving:
+class WorkerRunner:
     """A worker, from `begin` to `stop`.
 
     The SDK's looks once, when it begins, whether its namespace is there, and gives up when the server stays away for

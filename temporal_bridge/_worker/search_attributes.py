@@ -14,13 +14,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from temporal_bridge._client.search_attributes import PATIENCE, refused_attributes
-from temporal_bridge._wire.extern_functions import Lend
+from temporal_bridge._wire.extern_functions import ExternFunction
 from temporal_bridge._workflow.outbound.attribute_checks import REFUSED_ATTRIBUTES
 
 log = logging.getLogger("everproc.bridge")
 
 
-class LendRefused(Lend):
+class RefusedAttributesFunction(ExternFunction):
     """Lends the workflows of a worker the question what would be refused. Made on the loop of the client."""
 
     def __init__(self, client: Client) -> None:

@@ -27,7 +27,7 @@ from actors import (
     Result,
     wire,
 )
-from actors.wire import Item, Mark, Received, receive
+from actors.wire import Envelope, ReplayDedup, SequenceNumber, receive
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.inbound_calls import Answer, Delivery
 from temporal_bridge._client.temporal_host import TemporalHost
@@ -48,7 +48,7 @@ class _Arrivals:
     """What has come to one node, by whichever bridge of its program it came."""
 
     def __init__(self) -> None:
-        self.received = Received()
+        self.received = ReplayDedup()
         self.monitors = RemoteMonitors()
 
 
@@ -94,10 +94,12 @@ class Activities:
         if kernel is None:
             return None
         return await self._portal.in_trio(
-            self._deliver, kernel, Mark(*mark), [Item(*item) for item in items], seen
+            self._deliver, kernel, SequenceNumber(*mark), [Envelope(*item) for item in items], seen
         )
 
-    async def _deliver(self, kernel: Kernel, mark: Mark, items: list[Item], seen: int) -> list[bool | Answer]:
+    async def _deliver(
+        self, kernel: Kernel, mark: SequenceNumber, items: list[Envelope], seen: int
+    ) -> list[bool | Answer]:
         arrivals = _arrivals.setdefault(kernel, _Arrivals())
         host = kernel.routes.get(DURABLE)  # the node's own: its processes answer by it
         callers = host.callers if isinstance(host, TemporalHost) else self._host.callers
@@ -112,7 +114,7 @@ class Activities:
                 callers.refused(call, item.topic)
         return await callers.answers(delivery, calls, taken)
 
-    async def _receive(self, kernel: Kernel, monitors: RemoteMonitors, item: Item) -> bool:
+    async def _receive(self, kernel: Kernel, monitors: RemoteMonitors, item: Envelope) -> bool:
         """Take one item in. Whatever is wrong with it, the others of its batch are not to be lost for it."""
         try:
             return await self._take(kernel, monitors, item)
@@ -120,7 +122,7 @@ class Activities:
             log.warning("%r to %s of node %s was dropped: %r", item.topic, item.target, kernel.name, error)
             return False
 
-    async def _take(self, kernel: Kernel, monitors: RemoteMonitors, item: Item) -> bool:
+    async def _take(self, kernel: Kernel, monitors: RemoteMonitors, item: Envelope) -> bool:
         target = PID.parse(item.target or "")
         if item.topic == wire.MONITOR:
             by, number = item.values
@@ -146,7 +148,7 @@ class Activities:
 
     def _kernel_of(self, node: str) -> Kernel | None:
         """The node if it is in this program."""
-        return self._kernel.neighbours.get(node)
+        return self._kernel.local_nodes.get(node)
 
     @activity.defn(name=signals.WATCH)
     async def watch(self, text: str) -> tuple[Reason, Result]:

@@ -13,13 +13,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from actors import Error
-from temporal_bridge._wire.extern_functions import END, Lend
+from temporal_bridge._wire.extern_functions import END, ExternFunction
 from temporal_bridge._wire.failures import to_details
 
 log = logging.getLogger("everproc.bridge")
 
 
-class EndUnsupported(Lend):
+class EndUnsupported(ExternFunction):
     """Lends the workflows of a worker the function `END`. Made on the loop of the client."""
 
     def __init__(self, client: Client) -> None:

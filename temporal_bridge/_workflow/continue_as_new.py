@@ -12,29 +12,29 @@ from typing import Any
 
 from temporalio import workflow
 
-from actors import Entry, Kernel, Message, Options, Process, exit_sink, wire
-from actors.wire import Item
+from actors import Entry, Kernel, Message, Options, Process, exit_callback, wire
+from actors.wire import Envelope
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._workflow.outbound.commands import MOST_BYTES
 from temporal_bridge._workflow.outbound.watches import WorkflowWatches
 
 
-def carry(kernel: Kernel, process: Process, watches: WorkflowWatches) -> dict[str, Any]:
+def dump_state(kernel: Kernel, process: Process, watches: WorkflowWatches) -> dict[str, Any]:
     """What a process has, to be written. It keeps it: the run that follows may be refused."""
     mailbox = process.mailbox
     listeners = mailbox.listeners or {}
     unread: list[Message] = []
     for channel in (mailbox.inbox, *listeners.values()):
         held: list[Message] = channel.remove(lambda _: True)
-        channel.refill(held)
+        channel.replace_all(held)
         unread += held
     unread.sort(key=attrgetter("arrival"))
     events = [] if process.events is None else process.events.remove(lambda _: True)
     for event in events:
         process.put_event(event)
     return {
-        "messages": [list(wire.message_item(message)) for message in unread],
+        "messages": [list(wire.to_envelope(message)) for message in unread],
         "listeners": {topic: channel.messages for topic, channel in listeners.items() if not channel.closed},
         "names": sorted(process.names or ()),
         "groups": kernel.groups.joined(process.pid),
@@ -49,8 +49,10 @@ def carry(kernel: Kernel, process: Process, watches: WorkflowWatches) -> dict[st
     }
 
 
-def take_up(kernel: Kernel, process: Process, watches: WorkflowWatches, carried: Mapping[str, Any]) -> None:
-    """Give a new process what `carry` has written."""
+def load_state(
+    kernel: Kernel, process: Process, watches: WorkflowWatches, carried: Mapping[str, Any]
+) -> None:
+    """Give a new process what `dump_state` has written."""
     process.options = Options(trap_links=carried["trap_links"])
     process.events_opened = carried["events_opened"]
     for topic, messages in carried["listeners"].items():
@@ -63,14 +65,14 @@ def take_up(kernel: Kernel, process: Process, watches: WorkflowWatches, carried:
     if kernel.cluster is not None and carried.get("clustered"):
         kernel.cluster.hold(process.pid)
     for item in carried["messages"]:
-        process.mailbox.deliver(wire.item_message(Item(*item)))
+        process.mailbox.deliver(wire.from_envelope(Envelope(*item)))
     kernel.skip_numbers(carried["numbers"])
     for event in carried["events"]:
         process.put_event(event)
     process.monitors = dict(carried["monitors"])
     numbers: Mapping[Any, int] = carried.get("watches", {})
     for ref, pid in process.monitors.items():
-        watches.resume_watch(pid, ref, exit_sink(process), numbers.get(pid))
+        watches.resume_watch(pid, ref, exit_callback(process), numbers.get(pid))
     process.links = dict.fromkeys(carried["links"])
     for pid in process.links:
         watches.resume_link(pid, process.pid)
@@ -87,7 +89,7 @@ def begin_run(
     facts = {
         "parent": None if process.parent is None else str(process.parent),
         "context": dict(process.context),
-        "bound": wire.bound_row(process.mailbox.bound),
+        "bound": wire.capacity_row(process.mailbox.capacity),
         "carried": carried,
     }
     header = signals.to_header(facts)

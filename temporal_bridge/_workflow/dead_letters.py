@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from actors import PID, DeadLetters, Error, Message, wire
 from actors.wire import pack
-from temporal_bridge._wire.extern_functions import lent
+from temporal_bridge._wire.extern_functions import extern_function
 
 TELL: Final = "everproc_dead_letter"
 """The function that tells the node."""
@@ -26,10 +26,10 @@ class DurableDeadLetters(DeadLetters):
 
 def tell(pid: PID, message: Message) -> None:
     """In a workflow: tell the node of its worker that a message has not reached `pid`."""
-    tell_node = lent(TELL)
+    tell_node = extern_function(TELL)
     if tell_node is None:
         return
-    item = wire.message_item(message)
+    item = wire.to_envelope(message)
     try:
         data = pack(list(item))
     except Error as error:  # it never had to be written: it was for a name that nobody has

@@ -16,7 +16,7 @@ from actors import (
     NOT_FOUND,
     PID,
     UNAVAILABLE,
-    Bound,
+    Capacity,
     Cluster,
     Description,
     Error,
@@ -29,19 +29,19 @@ from actors import (
     mailbox_full,
     wire,
 )
-from actors.wire import Item, Seen, Unanswered, receive
+from actors.wire import CallOutcome, DedupWindow, Envelope, receive
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, read_cancel
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.extern_functions import END, lent
+from temporal_bridge._wire.extern_functions import END, extern_function
 from temporal_bridge._wire.failures import to_failure
 from temporal_bridge._wire.signals import DURABLE
-from temporal_bridge._wire.task_queues import id_of, known
+from temporal_bridge._wire.task_queues import id_of, open_workers
 from temporal_bridge._workflow.cancels import WorkflowCancels
 from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._workflow.code import entry_of, function_of
 from temporal_bridge._workflow.completion import completion
-from temporal_bridge._workflow.continue_as_new import begin_run, carry, take_up
+from temporal_bridge._workflow.continue_as_new import begin_run, dump_state, load_state
 from temporal_bridge._workflow.dead_letters import DurableDeadLetters, tell
 from temporal_bridge._workflow.kernel import WorkflowKernel
 from temporal_bridge._workflow.lint import check_source
@@ -75,10 +75,10 @@ class DurableProcess:
         self._scheduler = WorkflowScheduler()
         self._kernel = WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
         carried: Mapping[str, Any] = header.get("carried", {})
-        self._seen = Seen(carried.get("seen"))
+        self._seen = DedupWindow(carried.get("seen"))
         self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
         self._kernel.routes[DURABLE] = self._host
-        self._kernel.elsewhere = self._host
+        self._kernel.remote_host = self._host
         self._kernel.functions = self._host.functions
         self._kernel.cluster = Cluster(
             self._kernel,
@@ -89,7 +89,7 @@ class DurableProcess:
         self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
         self._kernel.monitors_children = True
         self._kernel.dead_letters = DurableDeadLetters()
-        self._kernel.on_succeed = self._wake
+        self._kernel.on_upgrade = self._wake
         tracing = workflow_tracing()
         if tracing is not None:
             self._kernel.trace(tracing)
@@ -101,10 +101,10 @@ class DurableProcess:
             self._entry,
             PID.parse(header["parent"]) if "parent" in header else None,
             header.get("context", {}),
-            Bound(*header["bound"]) if "bound" in header else None,
+            Capacity(*header["bound"]) if "bound" in header else None,
         )
         if tracing is not None:
-            self._process.mailbox.add_tap(tracing.tap(self._process))
+            self._process.mailbox.add_observer(tracing.observer(self._process))
         self._process.watchers = {MonitorRef(self._pid, 0): self._exited}
         self._kernel.table[self._pid.id] = self._process
         self._cancels = WorkflowCancels(carried.get("cancels"))
@@ -112,7 +112,7 @@ class DurableProcess:
         """What sets search attributes has them checked here."""
         self._signals = 0
         self._view: Callable[[], Any] | None = None
-        self._kernel.long_life = self
+        self._kernel.state_carrier = self
         self._calls = self._kernel.open_calls = OpenCalls(
             carried.get("calls", ()), carried.get("replies", {}), self._wake
         )
@@ -121,19 +121,19 @@ class DurableProcess:
         self._awake: asyncio.Future[None] | None = None
         self._deadline: float | None = None
         self._defect: Error | None = None
-        self._late: list[Item] | None = None
+        self._late: list[Envelope] | None = None
         """What comes while an upgraded process sends the last of its old code, before its new code begins."""
         if carried:
-            take_up(self._kernel, self._process, self._host.watches, carried)
+            load_state(self._kernel, self._process, self._host.watches, carried)
             if carried["deadline"] is not None:
                 self._terminate_at(carried["deadline"])
             for item in carried["late"]:
-                self._take(Item(*item))
+                self._take(Envelope(*item))
         # A retry, and the next run of a cron schedule, start as the first run did. That one is given the messages by a
         # signal where an existing process was to get them too.
         if not header.get("signalled") or info.attempt > 1 or info.continued_run_id is not None:
             for item in header.get("messages", ()):
-                self._take(Item(*item))
+                self._take(Envelope(*item))
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> Any:
@@ -146,42 +146,42 @@ class DurableProcess:
             raise to_failure(error) from error
         while True:
             self._begin(function, values)
-            await self._until(lambda: self._exit is not None or self._kernel.successor is not None)
-            successor, self._kernel.successor = self._kernel.successor, None
-            if successor is not None:
+            await self._until(lambda: self._exit is not None or self._kernel.next_code is not None)
+            next_code, self._kernel.next_code = self._kernel.next_code, None
+            if next_code is not None:
                 self._late = []
             await self._until(lambda: self._host.commands.idle)
-            if successor is None:
+            if next_code is None:
                 assert self._exit is not None
-                await self._return_calls(Unanswered.GONE)
+                await self._return_calls(CallOutcome.EXITED)
                 return completion(self._process, self._entry, self._exit, self._cancels.requested)
             if not self._host.children.has_dependents:
-                await self._return_calls(Unanswered.LATER)
-                begin_run(self._process, self._host.watches, successor.entry, successor.args, self._carried())
+                await self._return_calls(CallOutcome.DEFERRED)
+                begin_run(self._process, self._host.watches, next_code.entry, next_code.args, self._carried())
             # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
             # new run can be given.
-            self._entry = successor.entry
+            self._entry = next_code.entry
             self._disown_timers()
             late, self._late = self._late or [], None
             for item in late:
                 self._take(item)
-            function, values = function_of(successor.entry), list(successor.args)
+            function, values = function_of(next_code.entry), list(next_code.args)
 
-    async def _return_calls(self, how: Unanswered) -> None:
+    async def _return_calls(self, how: CallOutcome) -> None:
         self._calls.end(how)
         await self._until(lambda: self._calls.settled)
 
     def _begin(self, function: Callable[..., Awaitable[Any]], values: list[Any]) -> None:
         process = self._process
         process.begin(function, tuple(values))
-        if process.ending:  # by what came before its first task: a link, a cancel
+        if process.exiting:  # by what came before its first task: a link, a cancel
             for task in process.tasks:
                 self._scheduler.cancel(task)
 
     def _carried(self) -> dict[str, Any]:
         """All that the process has, for its next run."""
         return {
-            **carry(self._kernel, self._process, self._host.watches),
+            **dump_state(self._kernel, self._process, self._host.watches),
             "late": [list(item) for item in self._late or ()],
             "seen": self._seen.snapshot(MOST_SENDERS),
             "deadline": self._deadline,
@@ -208,17 +208,17 @@ class DurableProcess:
         """What can be seen of the process; None when it has ended."""
         return next(self._kernel.processes(), None)
 
-    # What the process is offered as `LongLife`, besides `should_upgrade`.
+    # What the process is offered as `StateCarrier`, besides `should_upgrade`.
 
     def check_carried(self, what: str, value: Any) -> None:
-        """As `LongLife.check_carried`."""
+        """As `StateCarrier.check_carried`."""
         try:
             payload_size(workflow.payload_converter(), [value], what)
         except Error as error:
             raise Error.wrap(error, f"{what} cannot be carried over an upgrade") from error
 
     def show_state(self, view: Callable[[], Any]) -> None:
-        """As `LongLife.show_state`."""
+        """As `StateCarrier.show_state`."""
         self._view = view
 
     @workflow.query(name=signals.STATE)
@@ -235,7 +235,7 @@ class DurableProcess:
         self._signals += 1
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
-            items, mark = signals.items_of(name, values, facts)
+            items, mark = signals.envelopes_of(name, values, facts)
         except (Error, TypeError, ValueError, KeyError, IndexError) as error:
             self._warn(name, error)
             return
@@ -248,11 +248,11 @@ class DurableProcess:
     async def call(self, name: str, args: Sequence[RawValue]) -> Any:
         """Take in a call as a message, and return its reply."""
         item = self._called(name, args)
-        message = wire.item_message(item)
+        message = wire.from_envelope(item)
         assert message.reply_to is not None
         answer = await self._calls.wait(message.reply_to, lambda: self._take(item))
         if "call" not in (signals.incoming.get() or {}):  # a stranger's, who knows nothing of our errors
-            if answer is Unanswered.GONE:
+            if answer is CallOutcome.EXITED:
                 answer = Error(f"{self._pid} ended before it replied", kind=UNAVAILABLE)
             if isinstance(answer, Error):
                 raise to_failure(answer)
@@ -263,7 +263,7 @@ class DurableProcess:
         """Refuse a call that makes no sense before it becomes part of the history."""
         try:
             check_topic(name)
-            message = wire.item_message(self._called(name, args))
+            message = wire.from_envelope(self._called(name, args))
             if self._entry.accepts is not None:
                 self._entry.accepts(message)
             if self._process.mailbox.rejects(name):
@@ -272,7 +272,7 @@ class DurableProcess:
         except (Error, TypeError, ValueError, IndexError) as error:
             raise to_failure(Error.of(error)) from error
 
-    def _called(self, name: str, args: Sequence[RawValue]) -> Item:
+    def _called(self, name: str, args: Sequence[RawValue]) -> Envelope:
         """The call that an update is, from one of us or from another Temporal client."""
         facts = signals.incoming.get() or {}
         values = [workflow.payload_converter().from_payload(value.payload) for value in args]
@@ -280,9 +280,9 @@ class DurableProcess:
         assert update is not None
         stranger = self._calls.stranger(self._pid.node, update.id)
         call = facts.get("call") or [str(stranger.pid), stranger.call]
-        return Item(name, values, facts.get("from"), call, cause=facts.get("cause"))
+        return Envelope(name, values, facts.get("from"), call, cause=facts.get("cause"))
 
-    def _take(self, item: Item) -> bool:
+    def _take(self, item: Envelope) -> bool:
         """Act on what came; False when it was dropped."""
         try:
             if item.topic == signals.DEADLINE:
@@ -294,9 +294,9 @@ class DurableProcess:
                     self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
             elif self._late is not None:
                 self._late.append(item)
-            elif item.topic == wire.HANG_UP:
+            elif item.topic == wire.CANCEL_CALL:
                 (key,) = item.values
-                self._calls.hang_up(str(key))
+                self._calls.cancel_call(str(key))
             elif item.topic == wire.EXIT:
                 pid, number, reason, result = item.values
                 self._host.calls.receive_exit(number, reason, result)
@@ -315,7 +315,7 @@ class DurableProcess:
 
     def _tell(self, requests: list[CancelRequest]) -> None:
         for request in requests:
-            self._take(signals.cancel_item(request))
+            self._take(signals.cancel_envelope(request))
 
     def _warn(self, name: str, error: Exception) -> None:
         if not workflow.unsafe.is_replaying():
@@ -332,7 +332,7 @@ class DurableProcess:
             return
         self._defect = error
         self._wake()
-        end = lent(END)
+        end = extern_function(END)
         if not suspend and end is not None:
             end(self._pid.id, workflow.info().run_id, error)
 
@@ -386,4 +386,4 @@ def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
 
         return spawn
 
-    return {worker.id: on(worker.task_queue) for worker in known.values()}
+    return {worker.id: on(worker.task_queue) for worker in open_workers.values()}

@@ -30,8 +30,8 @@ class Successor(NamedTuple):
 class WorkflowKernel(Kernel):
     """The kernel of one durable process. Its upgrade is Temporal's continue-as-new."""
 
-    successor: Successor | None = None
-    on_succeed: Callable[[], None]
+    next_code: Successor | None = None
+    on_upgrade: Callable[[], None]
     open_calls: OpenCalls
     post_refusal: Callable[[ReplyTo, Error], None]
 
@@ -44,18 +44,18 @@ class WorkflowKernel(Kernel):
         if not self.open_calls.refuse(to, error) and self.route(to.pid) is not None:
             self.post_refusal(to, error)
 
-    def succeed(self, process: Process, args: tuple[Any, ...]) -> None:
-        """As `Kernel.succeed`. What cannot be the start of a new run ends the process instead."""
+    def begin_upgrade(self, process: Process, args: tuple[Any, ...]) -> None:
+        """As `Kernel.begin_upgrade`. What cannot be the start of a new run ends the process instead."""
         try:
             check_declared(process.entry)
             payload_size(workflow.payload_converter(), list(args), f"the arguments of {process.entry.id}")
         except Error as error:
-            self.bury(process, "error", Result(error=error))
+            self.finalize(process, "error", Result(error=error))
             return
-        self.successor = Successor(process.entry, args)
-        self.on_succeed()
+        self.next_code = Successor(process.entry, args)
+        self.on_upgrade()
 
-    def unheard(self, process: Process, error: Error) -> None:
-        """As `Kernel.unheard`, once: not again in a replay."""
+    def unhandled(self, process: Process, error: Error) -> None:
+        """As `Kernel.unhandled`, once: not again in a replay."""
         if not workflow.unsafe.is_replaying():
-            super().unheard(process, error)
+            super().unhandled(process, error)

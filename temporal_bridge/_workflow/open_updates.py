@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from actors import PID, Error, ReplyTo
-from actors.wire import Unanswered, call_key
+from actors.wire import CallOutcome, call_key
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.failures import to_failure
 
@@ -84,11 +84,11 @@ class OpenCalls:
         """Deliver a call, and give what its update returns: the reply, or why there is none."""
         key, ours = _key(to), to.pid.host != _STRANGER
         if ours and key in self._past:
-            return Unanswered.LATER
+            return CallOutcome.DEFERRED
         self._remember(key)
         future = self._open[key] = asyncio.get_running_loop().create_future()
         if not deliver():
-            self._settle(key, Unanswered.GONE)
+            self._settle(key, CallOutcome.EXITED)
         try:
             value = await future  # a cancellation is the eviction of the instance
         except FailureError:
@@ -128,10 +128,10 @@ class OpenCalls:
         future.set_exception(to_failure(error))
         return True
 
-    def hang_up(self, key: str) -> None:
+    def cancel_call(self, key: str) -> None:
         """The caller waits no more. A call that comes only now is not delivered: its caller has gone on."""
         self._remember(key)
-        self._settle(key, Unanswered.LATER)
+        self._settle(key, CallOutcome.DEFERRED)
 
     def take_over(self, to: ReplyTo, post_reply: Callable[[ReplyTo, Any], None]) -> bool:
         """A call comes as a message, because the server has refused its update. False when it has come as that already.
@@ -143,13 +143,13 @@ class OpenCalls:
         is_new = key not in self._past
         if key in self._replies:
             post_reply(to, self._replies.pop(key).payload)
-        self.hang_up(key)
+        self.cancel_call(key)
         return is_new
 
-    def end(self, how: Unanswered) -> None:
+    def end(self, how: CallOutcome) -> None:
         """The run ends: return all that are open, those of strangers only if the process ends too."""
         for key in list(self._open):
-            if how is Unanswered.GONE or not key.startswith(_STRANGER):
+            if how is CallOutcome.EXITED or not key.startswith(_STRANGER):
                 self._settle(key, how)
 
     def _settle(self, key: str, value: Any) -> None:

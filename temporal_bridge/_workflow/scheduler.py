@@ -37,7 +37,7 @@ class WorkflowScheduler(Trampoline):
 
     def __init__(self) -> None:
         Trampoline.__init__(self)
-        self.asleep = True
+        self.idle = True
         self.evicted = False
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
@@ -45,9 +45,9 @@ class WorkflowScheduler(Trampoline):
         self._processes: WeakSet[TaskOwner] = WeakSet()
         self._told = 0
 
-    def rouse(self) -> None:
-        """As `Trampoline.rouse`."""
-        self.asleep = False
+    def wake_driver(self) -> None:
+        """As `Trampoline.wake_driver`."""
+        self.idle = False
         self.loop.call_soon(self._turn, context=self.context)
 
     def _turn(self) -> None:
@@ -57,7 +57,7 @@ class WorkflowScheduler(Trampoline):
                 self.run(maxsize)
             except (KeyboardInterrupt, SystemExit):
                 pass  # a process has ended with it and been told; the worker is not its to end
-        self.asleep = True
+        self.idle = True
 
     def start(
         self, process: TaskOwner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
@@ -76,7 +76,7 @@ class WorkflowScheduler(Trampoline):
         """
         self.evicted = True
         for process in list(self._processes):
-            process.turns = 0
+            process.reductions = 0
             for task in process.tasks:
                 if isinstance(task, GreenTask):
                     self._unwind(task)
@@ -116,8 +116,8 @@ class WorkflowScheduler(Trampoline):
         """As `Scheduler.checkpoint`."""
         return self._refuse() if self.evicted else super().checkpoint()
 
-    def refusal(self, task: GreenTask, trap: object) -> Error:
-        """As `Trampoline.refusal`."""
+    def foreign_await_error(self, task: GreenTask, trap: object) -> Error:
+        """As `Trampoline.foreign_await_error`."""
         return foreign_await(task.coroutine, trap)
 
     # Time and randomness

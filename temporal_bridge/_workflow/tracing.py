@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from temporalio import workflow
 
 from actors import Entry, Process
-from temporal_bridge._wire.extern_functions import lent
+from temporal_bridge._wire.extern_functions import extern_function
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -33,7 +33,7 @@ MakeSpan = Callable[[str, int, Mapping[str, str], Mapping[str, str], int], Mappi
 
 def workflow_tracing() -> SpanTracing | None:
     """The tracing of the running workflow; None unless the bridge of its worker has one."""
-    found = lent(EXTERN)
+    found = extern_function(EXTERN)
     if found is None:
         return None
     make_span: MakeSpan = found

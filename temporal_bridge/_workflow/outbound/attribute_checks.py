@@ -8,7 +8,7 @@ from typing import Final, cast
 from temporalio import workflow
 from temporalio.common import SearchAttributeIndexedValueType
 
-from temporal_bridge._wire.extern_functions import lent
+from temporal_bridge._wire.extern_functions import extern_function
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
 
 REFUSED_ATTRIBUTES: Final = "everproc_refused_attributes"
@@ -42,7 +42,7 @@ class AttributeChecks:
         if workflow.unsafe.is_replaying():
             refused = self._replayed(mark, given)
         else:
-            ask = lent(REFUSED_ATTRIBUTES)
+            ask = extern_function(REFUSED_ATTRIBUTES)
             refused = {} if ask is None else cast("dict[str, str]", ask(given))
             if refused:
                 workflow.patched(mark)

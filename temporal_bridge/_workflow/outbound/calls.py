@@ -14,7 +14,7 @@ from temporal_bridge._workflow.scheduler import WorkflowScheduler
 class _Open(NamedTuple):
     target: PID
     ref: MonitorRef
-    sink: Callable[[Exit], None]
+    on_exit: Callable[[Exit], None]
 
 
 class WorkflowCalls:
@@ -42,13 +42,13 @@ class WorkflowCalls:
         watches.on_node_lost = self._node_lost
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`."""
-        item = wire.message_item(message, self._kernel.cause(target, message))
+        item = wire.to_envelope(message, self._kernel.cause(target, message))
         assert item.call is not None
         number = item.call[1]
-        self._open[number] = _Open(target, ref, sink)
+        self._open[number] = _Open(target, ref, on_exit)
         self._numbers[ref] = number
         taken = await self._messages.send(target, item._replace(call=[*item.call, True]))
         if not taken:  # and no answer that says why: the node itself is gone
@@ -73,7 +73,7 @@ class WorkflowCalls:
         if number is not None:
             call = self._open.pop(number)
             if not self._scheduler.evicted:
-                self._messages.post(call.target, wire.monitor_item(wire.UNMONITOR, self._pid, number))
+                self._messages.post(call.target, wire.monitor_envelope(wire.UNMONITOR, self._pid, number))
 
     def _answered(self, number: int, answer: list[Any]) -> None:
         """The delivery of a call has brought its answer."""
@@ -96,4 +96,4 @@ class WorkflowCalls:
         call = self._open.get(number)
         if call is not None:
             self.replied(number)
-            call.sink(Exit(call.target, call.ref, reason, result))
+            call.on_exit(Exit(call.target, call.ref, reason, result))

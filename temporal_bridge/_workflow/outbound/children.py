@@ -13,7 +13,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid, wire
-from actors.wire import Item
+from actors.wire import Envelope
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
@@ -75,14 +75,14 @@ class WorkflowChildren:
         args = list(request.args)
         size = payload_size(converter, args, f"the arguments of {entry.id}")
         size += payload_size(converter, [options.memo], "temporal.workflow.memo")
-        items = [wire.message_item(message) for message in request.messages]
+        items = [wire.to_envelope(message) for message in request.messages]
         for item in items:
             size += payload_size(converter, item.values, f"message {item.topic!r}")
         await self._check_attributes(options)
         facts = {
             "parent": str(self._pid),
             "context": dict(request.context),
-            "bound": wire.bound_row(options.bound),
+            "bound": wire.capacity_row(options.capacity),
             "messages": [list(item) for item in items],
         }
         header = signals.to_header(facts)
@@ -90,7 +90,7 @@ class WorkflowChildren:
         policy = abandon if request.detached else options.parent_close_policy
 
         async def start() -> bool:
-            await self._commands.room(size)
+            await self._commands.reserve_bytes(size)
             signals.outgoing.set(header)
             settings: dict[str, Any] = {
                 "args": args,
@@ -118,7 +118,7 @@ class WorkflowChildren:
             else:
                 return pid
 
-    async def _has_existing(self, pid: PID, options: StartOptions, items: list[Item]) -> bool:
+    async def _has_existing(self, pid: PID, options: StartOptions, items: list[Envelope]) -> bool:
         """Whether the spawn is for the process that has the id. False when it has ended, and the id is free again."""
         reuse = options.id_reuse_policy
         if reuse is not WorkflowIDReusePolicy.ALLOW_DUPLICATE and not await self._ask_worker(

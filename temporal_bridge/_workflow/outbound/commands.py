@@ -81,7 +81,7 @@ class WorkflowCommands:
         _ = self.start(ask())
         return (await answers.receive())()
 
-    async def room(self, size: int) -> None:
+    async def reserve_bytes(self, size: int) -> None:
         """Wait for the next workflow task if this one has as many bytes of commands as the server takes at once."""
         while True:
             task = workflow.info().get_current_history_length()

@@ -14,7 +14,7 @@ from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.failures import from_failure
 from temporal_bridge._wire.start_options import activity_retry_policy
-from temporal_bridge._wire.task_queues import known
+from temporal_bridge._wire.task_queues import open_workers
 
 _START_TO_CLOSE = timedelta(minutes=10)
 _ALIVE = timedelta(seconds=10)
@@ -22,17 +22,17 @@ _ALIVE = timedelta(seconds=10)
 
 
 class WorkflowFunctions:
-    """The `FunctionHost` of a durable process. `run` starts a task; `room` waits until so many bytes can leave."""
+    """The `FunctionHost` of a durable process. `run` starts a task; `reserve_bytes` waits for room."""
 
     def __init__(
         self,
         pid: PID,
         run: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
-        room: Callable[[int], Awaitable[None]],
+        reserve_bytes: Callable[[int], Awaitable[None]],
     ) -> None:
         self._pid = pid
         self._run = run
-        self._room = room
+        self._room = reserve_bytes
 
     def start(self, call: FunctionCall, future: Future) -> None:
         """As `FunctionHost.start`: an activity, or a local one."""
@@ -77,7 +77,7 @@ def _queue_of(entry: Entry) -> str | None:
     """The task queue of the worker that an entry names; None for the workflow's own."""
     if entry.worker is None:
         return None
-    worker = known.get(entry.worker)
+    worker = open_workers.get(entry.worker)
     if worker is None:
         raise Error(
             f"worker={entry.worker!r} of {entry.id} is not known in this program: give the bridge"

@@ -24,7 +24,7 @@ from actors import (
     gone,
     wire,
 )
-from actors.wire import Item
+from actors.wire import Envelope
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
 from temporal_bridge._wire.failures import from_failure
@@ -62,7 +62,7 @@ class WorkflowHost:
         self.children = WorkflowChildren(pid, self.commands, self._messages, self.terminate)
         self.watches = WorkflowWatches(kernel, pid, scheduler, self.commands, self._messages, self.children)
         self.calls = WorkflowCalls(kernel, pid, scheduler, self._messages, self.watches)
-        self.functions = WorkflowFunctions(pid, self.commands.start, self.commands.room)
+        self.functions = WorkflowFunctions(pid, self.commands.start, self.commands.reserve_bytes)
 
     async def spawn(self, request: SpawnRequest) -> PID:
         """As `Host.spawn`: on the worker of the workflow itself."""
@@ -72,35 +72,35 @@ class WorkflowHost:
 
     async def send(self, target: PID, message: Message) -> bool:
         """As `Host.send`."""
-        item = wire.message_item(message, self._kernel.cause(target, message))
+        item = wire.to_envelope(message, self._kernel.cause(target, message))
         return await self._messages.send(target, item)
 
     async def call(
-        self, target: PID, message: Message, ref: MonitorRef, sink: Callable[[Exit], None]
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`: the node of a local process watches it for us, and answers with the delivery if it can."""
         if target.host == DURABLE or not workflow.patched(_ANSWERED_BY_DELIVERY):
-            return await self._kernel.call_by_message(target, message, ref, sink)
-        return await self.calls.call(target, message, ref, sink)
+            return await self._kernel.call_by_message(target, message, ref, on_exit)
+        return await self.calls.call(target, message, ref, on_exit)
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
         """As `Host.reply`."""
-        return await self._messages.send(target, wire.reply_item(call, payload))
+        return await self._messages.send(target, wire.reply_envelope(call, payload))
 
     def post_reply(self, to: ReplyTo, payload: Any) -> None:
         """A reply that has been given already, and did not get through."""
-        self._messages.post(to.pid, wire.reply_item(to.call, payload))
+        self._messages.post(to.pid, wire.reply_envelope(to.call, payload))
 
     def post_refusal(self, to: ReplyTo, error: Error) -> None:
         """Tell a caller that its call was not taken."""
-        self._messages.post(to.pid, wire.refusal_item(to.call, error))
+        self._messages.post(to.pid, wire.refusal_envelope(to.call, error))
 
     # The end of others
 
     async def terminate(self, target: PID, by: PID | None, reason: str) -> bool:
         """As `Host.terminate`."""
         if target.host != DURABLE:
-            return await self._messages.send(target, Item(wire.TERMINATE, [reason]))
+            return await self._messages.send(target, Envelope(wire.TERMINATE, [reason]))
 
         async def terminate() -> bool:
             ended: bool = await workflow.execute_local_activity(
@@ -116,7 +116,8 @@ class WorkflowHost:
         """As `Host.cancel`."""
         if target.host != DURABLE:
             return await self._messages.send(
-                target, signals.cancel_item(CancelRequest(None if by is None else str(by), reason, deadline))
+                target,
+                signals.cancel_envelope(CancelRequest(None if by is None else str(by), reason, deadline)),
             )
         request = CancelRequest(
             None if by is None else str(by),
@@ -124,7 +125,7 @@ class WorkflowHost:
             deadline,
             f"{workflow.info().run_id[:8]}-{self._kernel.next_number()}",
         )
-        if not await self._messages.send(target, signals.announce_item(request)):
+        if not await self._messages.send(target, signals.announce_envelope(request)):
             return False
 
         async def cancel() -> bool:
@@ -141,9 +142,9 @@ class WorkflowHost:
 
     # Relations
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
         """As `Host.watch`."""
-        await self.watches.watch(target, ref, sink)
+        await self.watches.watch(target, ref, on_exit)
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
         """As `Host.unwatch`."""
@@ -154,7 +155,7 @@ class WorkflowHost:
 
     async def link(self, target: PID, by: PID, spawned: bool) -> None:
         """As `Host.link`."""
-        if not await self._messages.send(target, wire.link_item(wire.LINK, by)) and not spawned:
+        if not await self._messages.send(target, wire.link_envelope(wire.LINK, by)) and not spawned:
             reason: Reason = "noproc" if target.host == DURABLE else "noconnection"
             self._kernel.signal_link_down(by, target, reason, gone(target, reason))
             return
@@ -165,12 +166,12 @@ class WorkflowHost:
     async def unlink(self, target: PID, by: PID) -> None:
         """As `Host.unlink`."""
         self.watches.forget_link(target)
-        await self._messages.send(target, wire.link_item(wire.UNLINK, by))
+        await self._messages.send(target, wire.link_envelope(wire.UNLINK, by))
 
     def link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
         """As `Host.link_down`."""
         self.watches.forget_link(target)
-        self._messages.post(target, wire.link_down_item(by, reason, result))
+        self._messages.post(target, wire.link_down_envelope(by, reason, result))
 
     async def processes(self, limit: int) -> list[Description]:
         """As `Host.processes`: what runs elsewhere is not the same again on replay, so none is listed."""

@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, TimeoutType
 
 from actors import PID, UNAVAILABLE, Error, wire
-from actors.wire import Item, Mark, Outbox
+from actors.wire import Envelope, Outbox, SequenceNumber
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import LARGEST, payload_size
 from temporal_bridge._wire.failures import from_failure, too_many_signals
@@ -34,7 +34,7 @@ TWO_SIGNS: Final = "everproc-two-signs-of-death"
 """The change since which a node is gone after two such signs, and remembered. Executions before it took one."""
 
 ASKED: Final = "everproc-asked-whether-a-node-is-dead"
-"""The change since which a silent node is not gone before the program of the worker is certain of it (`Peers`)."""
+"""The change since which a silent node is not gone before the worker's program is certain of it (`FailureDetector`)."""
 
 _GONE: Final = 300
 """Seconds for which nothing is sent to a node that was found gone. It may have been the way to it."""
@@ -42,12 +42,12 @@ _GONE: Final = 300
 
 @attrs.define
 class _Stream:
-    """How far the messages to one destination have come. See `wire.Mark`."""
+    """How far the messages to one destination have come. See `wire.SequenceNumber`."""
 
     name: str
     next: int = 1
     delivered: int = 0
-    floor: int = 0
+    acked_through: int = 0
     task: int = 0
 
 
@@ -72,13 +72,13 @@ class WorkflowMessages:
         self._gone: dict[str, float] = {}
         self._elsewhere: set[str] = set()  # nodes that are not in this worker's program
 
-    async def send(self, target: PID, item: Item) -> bool:
+    async def send(self, target: PID, item: Envelope) -> bool:
         """Send, and wait until it is accepted; False when there is no such process."""
         size = payload_size(workflow.payload_converter(), item.values, f"message {item.topic!r}")
         outbox, item = self._way(target, item)
         return await outbox.send(item, size)
 
-    async def send_all(self, target: PID, items: list[Item]) -> bool:
+    async def send_all(self, target: PID, items: list[Envelope]) -> bool:
         """As `send`, in one batch if the server takes it as one."""
         if not items:
             return True
@@ -88,12 +88,12 @@ class WorkflowMessages:
             outbox.post(addressed, size)
         return await self.send(target, items[-1])
 
-    def post(self, target: PID, item: Item) -> None:
+    def post(self, target: PID, item: Envelope) -> None:
         """Send without waiting."""
         outbox, item = self._way(target, item)
         outbox.post(item, 1000)
 
-    def _way(self, target: PID, item: Item) -> tuple[Outbox, Item]:
+    def _way(self, target: PID, item: Envelope) -> tuple[Outbox, Envelope]:
         if target.host != DURABLE:
             return self._outbox(f"n:{target.node}", target.node, self._deliver), item._replace(
                 target=str(target)
@@ -106,13 +106,13 @@ class WorkflowMessages:
         return self._outbox(f"w:{target.id}", target.id, self._signal), item
 
     def _outbox(
-        self, key: str, to: str, send: Callable[[str, list[Item], int, _Stream], Awaitable[list[bool]]]
+        self, key: str, to: str, send: Callable[[str, list[Envelope], int, _Stream], Awaitable[list[bool]]]
     ) -> Outbox:
         self._scheduler.check_evicted()
         outbox = self._outboxes.get(key)
         if outbox is None:
 
-            async def transmit(items: list[Item]) -> list[bool]:
+            async def transmit(items: list[Envelope]) -> list[bool]:
                 return await send(to, items, self._outboxes[key].size, self._stream(key))
 
             def run_soon(run: Callable[[], Awaitable[None]]) -> None:
@@ -138,13 +138,15 @@ class WorkflowMessages:
             stream = self._streams[key] = _Stream(f"{workflow.info().run_id}/{key}")
         task = workflow.info().get_current_history_length()
         if task != stream.task:
-            stream.task, stream.floor = task, stream.delivered
+            stream.task, stream.acked_through = task, stream.delivered
         return stream
 
-    async def _signal(self, workflow_id: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
-        signal = signals.signal_of(items, Mark(stream.name, stream.next))
+    async def _signal(
+        self, workflow_id: str, items: list[Envelope], size: int, stream: _Stream
+    ) -> list[bool]:
+        signal = signals.signal_of(items, SequenceNumber(stream.name, stream.next))
         stream.next += 1
-        await self._commands.room(size)
+        await self._commands.reserve_bytes(size)
         signals.outgoing.set(signal.header)
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
@@ -156,11 +158,11 @@ class WorkflowMessages:
             return [False] * len(items)
         return [True] * len(items)
 
-    async def _deliver(self, node: str, items: list[Item], size: int, stream: _Stream) -> list[bool]:
+    async def _deliver(self, node: str, items: list[Envelope], size: int, stream: _Stream) -> list[bool]:
         args: list[Any] = [
             node,
-            list(Mark(stream.name, stream.next, stream.floor)),
-            [wire.row_of(item) for item in items],
+            list(SequenceNumber(stream.name, stream.next, stream.acked_through)),
+            [wire.to_row(item) for item in items],
         ]
         if any(wire.call_number(item) is not None for item in items):
             args.append(self._seen(node))
@@ -185,7 +187,7 @@ class WorkflowMessages:
             if here is not None:
                 return here
             self._elsewhere.add(node)
-        await self._commands.room(size)
+        await self._commands.reserve_bytes(size)
         signs = 0  # that it is gone; once may be the server's fault, which was away
         while signs < 2:
             began = workflow.time()

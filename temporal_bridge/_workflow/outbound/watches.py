@@ -64,16 +64,16 @@ class WorkflowWatches:
         self.suspended = False
         """Whether ends are left to the next run, because this one continues as new."""
 
-    async def watch(self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None]) -> None:
+    async def watch(self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> None:
         """As `Host.watch`. All watches of one target share a wait."""
         end = self._ends.get(target)
         if end is not None:
-            end.sinks[ref] = sink
+            end.sinks[ref] = on_exit
             return
-        end = self._new_end(target, ref, sink)
+        end = self._new_end(target, ref, on_exit)
         if target.host == DURABLE:
             end.task = self._commands.start(self._wait_for(target, end))
-        elif await self._messages.send(target, wire.monitor_item(wire.MONITOR, self._pid, end.number)):
+        elif await self._messages.send(target, wire.monitor_envelope(wire.MONITOR, self._pid, end.number)):
             self.hold(target.node)
         else:
             self._ended(target, end, "noconnection", gone(target, "noconnection"))
@@ -84,24 +84,24 @@ class WorkflowWatches:
         return {target: end.number for target, end in self._ends.items() if target.host != DURABLE}
 
     def resume_watch(
-        self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], number: int | None = None
+        self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None], number: int | None = None
     ) -> None:
         """Watch again after the workflow has continued as new; under the number of before, which the node knows."""
         end = self._ends.get(target)
         if end is not None:
-            end.sinks[ref] = sink
+            end.sinks[ref] = on_exit
             return
-        end = self._new_end(target, ref, sink, number)
+        end = self._new_end(target, ref, on_exit, number)
         if target.host == DURABLE:
             end.task = self._commands.start(self._wait_for(target, end))
         else:
-            self._messages.post(target, wire.monitor_item(wire.MONITOR, self._pid, end.number))
+            self._messages.post(target, wire.monitor_envelope(wire.MONITOR, self._pid, end.number))
             self.hold(target.node)
 
     def _new_end(
-        self, target: PID, ref: MonitorRef, sink: Callable[[Exit], None], number: int | None = None
+        self, target: PID, ref: MonitorRef, on_exit: Callable[[Exit], None], number: int | None = None
     ) -> _End:
-        end = self._ends[target] = _End(number or self._kernel.next_number(), {ref: sink})
+        end = self._ends[target] = _End(number or self._kernel.next_number(), {ref: on_exit})
         return end
 
     def unwatch(self, target: PID, ref: MonitorRef) -> None:
@@ -118,7 +118,7 @@ class WorkflowWatches:
         if end.task is not None:
             end.task.cancel()
         if target.host != DURABLE and not self._scheduler.evicted:
-            self._messages.post(target, wire.monitor_item(wire.UNMONITOR, self._pid, end.number))
+            self._messages.post(target, wire.monitor_envelope(wire.UNMONITOR, self._pid, end.number))
 
     def receive_exit(self, pid: str, reason: Reason, result: Result) -> None:
         """The node of a local process tells of its end."""
@@ -133,8 +133,8 @@ class WorkflowWatches:
         del self._ends[target]
         if target.host == DURABLE:
             self._children.forget(target)
-        for ref, sink in end.sinks.items():
-            sink(Exit(target, ref, reason, result))
+        for ref, on_exit in end.sinks.items():
+            on_exit(Exit(target, ref, reason, result))
 
     def hold(self, node: str) -> None:
         """Watch that a node is alive, from now to the end of this process; `on_node_lost` is told."""
