@@ -26,9 +26,10 @@ from actors._kernel.entries import (
 )
 from actors._kernel.groups import GroupChange
 from actors._kernel.host import Host, SpawnFunction, SpawnRequest
-from actors._kernel.kernel import Kernel
+from actors._kernel.kernel import Kernel, kernel_of
 from actors._kernel.links_and_monitors import exit_callback, gone
 from actors._kernel.process import Options, Process, running_process
+from actors._kernel.wiring import Instruments, Wiring
 from actors._runtime.green_scheduler import in_trio
 from actors._runtime.node import ControlSocket, Node, register_control_socket, run
 from actors._runtime.trampoline import GreenTask, Trampoline
@@ -122,17 +123,9 @@ from actors._verbs.ticker import Ticker
 if TYPE_CHECKING:
     from actors import funcs, telemetry, wire
     from actors._cluster.registry import Registry
-    from actors._kernel.functions import (
-        Attempt,
-        CallOptions,
-        FunctionCall,
-        FunctionHost,
-        FunctionInfo,
-        Future,
-        RetryPolicy,
-        attempt,
-    )
+    from actors._kernel.functions import Attempt, FunctionCall, FunctionHost, FunctionInfo, Future, attempt
     from actors._kernel.process_info import Description, Statistics
+    from actors._values.function_options import CallOptions, RetryPolicy
 
 # For whoever writes processes, and programs that run them.
 __all__: list[str] = [
@@ -238,6 +231,7 @@ __all__ += [
     "Future",
     "GreenTask",
     "Host",
+    "Instruments",
     "Kernel",
     "Outside",
     "Process",
@@ -256,6 +250,7 @@ __all__ += [
     "Timers",
     "Trampoline",
     "Wait",
+    "Wiring",
     "attempt",
     "check_topic",
     "current_context",
@@ -264,6 +259,7 @@ __all__ += [
     "function_entry",
     "gone",
     "invalid",
+    "kernel_of",
     "mailbox_full",
     "not_one_of",
     "option_seconds",
@@ -281,8 +277,9 @@ __all__ += [
 # Where to find what is loaded only when somebody asks for it: many programs never do.
 _LATER = {
     **dict.fromkeys(("Description", "Statistics"), "_kernel.process_info"),
-    **dict.fromkeys(("Attempt", "CallOptions", "FunctionCall", "FunctionHost"), "_kernel.functions"),
-    **dict.fromkeys(("FunctionInfo", "Future", "RetryPolicy", "attempt"), "_kernel.functions"),
+    **dict.fromkeys(("CallOptions", "RetryPolicy"), "_values.function_options"),
+    **dict.fromkeys(("Attempt", "FunctionCall", "FunctionHost"), "_kernel.functions"),
+    **dict.fromkeys(("FunctionInfo", "Future", "attempt"), "_kernel.functions"),
     "Registry": "_cluster.registry",
     "funcs": "funcs",
     "telemetry": "telemetry",

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors._kernel.functions import Executor, FunctionInfo, Future, RetryPolicy, running_attempt
+from actors._kernel.functions import FunctionInfo, Future, running_attempt
 from actors._values.errors import CANCELED, Error
+from actors._values.function_options import RetryPolicy
+from actors._verbs.executor import Executor
 
 __all__ = [
     "Executor",

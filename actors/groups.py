@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from actors._channels.channel import Channel
-from actors._kernel.cluster_client import cluster_of, in_cluster
+from actors._kernel.cluster_client import in_cluster
 from actors._kernel.groups import GroupChange
+from actors._kernel.kernel import kernel_of
 from actors._kernel.process import Process, take_reduction
 from actors._values.errors import invalid
 from actors._values.messages import Message, check_topic, payload_of
@@ -28,9 +29,9 @@ async def join(group: str, scope: str = "node") -> None:
     """
     process, cluster = await _here(group, scope)
     if cluster:
-        await cluster_of(process).gain(process, "join", group)
+        await kernel_of(process).connected_cluster().gain(process, "join", group)
     else:
-        process.kernel.groups.join(group, process.pid)
+        kernel_of(process).groups.join(group, process.pid)
 
 
 async def leave(group: str, scope: str = "node") -> None:
@@ -41,9 +42,9 @@ async def leave(group: str, scope: str = "node") -> None:
     """
     process, cluster = await _here(group, scope)
     if cluster:
-        await cluster_of(process).ask(process, "leave", group)
+        await kernel_of(process).connected_cluster().ask(process, "leave", group)
     else:
-        process.kernel.groups.leave(group, process.pid)
+        kernel_of(process).groups.leave(group, process.pid)
 
 
 async def members(group: str, scope: str = "node") -> list[PID]:
@@ -71,14 +72,14 @@ async def monitor(group: str, scope: str = "node") -> tuple[list[PID], Channel[G
     """
     process, cluster = await _here(group, scope)
     if cluster:
-        return await cluster_of(process).watch(process, group)
-    return process.kernel.groups.watch(group, process)
+        return await kernel_of(process).connected_cluster().watch(process, group)
+    return kernel_of(process).groups.watch(group, process)
 
 
 async def _members(process: Process, cluster: bool, group: str) -> list[PID]:
     if not cluster:
-        return process.kernel.groups.members(group)
-    found: list[PID] = await cluster_of(process).ask(process, "members", group)
+        return kernel_of(process).groups.members(group)
+    found: list[PID] = await kernel_of(process).connected_cluster().ask(process, "members", group)
     return found
 
 

@@ -110,7 +110,7 @@ async def endpoint(node: Node, host: str = "127.0.0.1", port: int = 9464) -> Asy
     if not isinstance(node, Node):
         raise invalid("node", node, "an actors.Node")
     kernel = node.kernel
-    if kernel.expositions is not None:
+    if kernel.instruments.expositions is not None:
         raise Error(f"node {node.name} has an endpoint for its metrics already", kind=CONFLICT)
     registry = CollectorRegistry()
     registry.register(NodeCollector(node))
@@ -123,16 +123,18 @@ async def endpoint(node: Node, host: str = "127.0.0.1", port: int = 9464) -> Asy
                 return
         known = scope["path"] == "/metrics"
         texts = (
-            [generate_latest(registry), *[await ask() for ask in kernel.expositions or ()]] if known else []
+            [generate_latest(registry), *[await ask() for ask in kernel.instruments.expositions or ()]]
+            if known
+            else []
         )
         headers = [(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())]
         start = {"type": "http.response.start", "status": 200 if known else 404, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": b"".join(texts)})
 
-    kernel.expositions = []
+    kernel.instruments.expositions = []
     try:
         async with serving(application, host, port) as url:
             yield f"{url}/metrics"
     finally:
-        kernel.expositions = None
+        kernel.instruments.expositions = None

@@ -11,7 +11,8 @@ A string as a destination is a name of the node; those of the cluster are looked
 
 from __future__ import annotations
 
-from actors._kernel.cluster_client import cluster_of, in_cluster
+from actors._kernel.cluster_client import in_cluster
+from actors._kernel.kernel import kernel_of
 from actors._kernel.names import check_name, taken
 from actors._kernel.process import take_reduction
 from actors._values.errors import NOT_FOUND, Error
@@ -32,9 +33,9 @@ async def register(name: str, scope: str = "node") -> None:
     cluster = in_cluster(scope)
     process = await take_reduction()
     if not cluster:
-        process.kernel.names.register(name, process)
+        kernel_of(process).names.register(name, process)
         return
-    holder = await cluster_of(process).gain(process, "register", name)
+    holder = await kernel_of(process).connected_cluster().gain(process, "register", name)
     if holder != process.pid:
         raise taken(name, holder)
 
@@ -49,9 +50,9 @@ async def lookup(name: str, scope: str = "node") -> PID:
     cluster = in_cluster(scope)
     process = await take_reduction()
     if cluster:
-        pid: PID | None = await cluster_of(process).ask(process, "lookup", name)
+        pid: PID | None = await kernel_of(process).connected_cluster().ask(process, "lookup", name)
     else:
-        pid = process.kernel.names.get(name)
+        pid = kernel_of(process).names.get(name)
     if pid is None:
         where = "in the cluster" if cluster else "on this node"
         raise Error(f"name={name!r} is not registered {where}", kind=NOT_FOUND, details={"name": name})
@@ -68,6 +69,6 @@ async def unregister(name: str, scope: str = "node") -> bool:
     cluster = in_cluster(scope)
     process = await take_reduction()
     if not cluster:
-        return process.kernel.names.unregister(name)
-    freed: bool = await cluster_of(process).ask(process, "unregister", name)
+        return kernel_of(process).names.unregister(name)
+    freed: bool = await kernel_of(process).connected_cluster().ask(process, "unregister", name)
     return freed

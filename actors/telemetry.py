@@ -67,7 +67,7 @@ def trace(node: Node, tracer_provider: TracerProvider | None = None) -> None:
     if not isinstance(node, Node):
         raise invalid("node", node, "an actors.Node")
     kernel = node.kernel
-    if kernel.tracing is not None:
+    if kernel.instruments.tracing is not None:
         raise Error(f"node {node.name} is traced already", kind=CONFLICT)
     try:
         from opentelemetry import trace as api

@@ -118,7 +118,7 @@ class TemporalBridge:
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[TemporalBridge, None]:
         kernel = self._node.kernel
-        before = kernel.routes.get(DURABLE)
+        before = kernel.wiring.routes.get(DURABLE)
         if isinstance(before, TemporalHost) and not before.closed:
             raise Error(f"node {kernel.name} has a bridge already", kind=CONFLICT)
         own: Exception | None = None  # an error of the block, which the nursery would wrap in a group
@@ -134,7 +134,7 @@ class TemporalBridge:
             else:
                 self.address = config.address
             portal = await stack.enter_async_context(Portal())
-            metrics = SDKMetrics() if kernel.expositions is not None else None
+            metrics = SDKMetrics() if kernel.instruments.expositions is not None else None
             client = await portal.call(self._connect, config, metrics)
             nursery = await stack.enter_async_context(trio.open_nursery())
             clients = Clients(client)
@@ -160,9 +160,9 @@ class TemporalBridge:
             for serving in running:
                 await serving.begin()
             self._attach(kernel, host, nodes)
-            if metrics is not None and kernel.expositions is not None:
-                kernel.expositions.append(metrics.read)
-                stack.callback(kernel.expositions.remove, metrics.read)
+            if metrics is not None and kernel.instruments.expositions is not None:
+                kernel.instruments.expositions.append(metrics.read)
+                stack.callback(kernel.instruments.expositions.remove, metrics.read)
 
             async def serve(namespace: str) -> None:
                 """Take deliveries from the processes of another namespace."""
@@ -232,9 +232,9 @@ class TemporalBridge:
         )
 
     def _attach(self, kernel: Kernel, host: TemporalHost, nodes: NodesHost) -> None:
-        kernel.routes[DURABLE] = host
-        kernel.remote_host = nodes
-        kernel.gauges["outbox_messages"] = lambda: host.waiting() + nodes.waiting()
+        kernel.wiring.routes[DURABLE] = host
+        kernel.wiring.remote_host = nodes
+        kernel.instruments.gauges["outbox_messages"] = lambda: host.waiting() + nodes.waiting()
         start, registry = host.spawner(REGISTRY), registry_of(self.namespace)
 
         async def ask(message: Message) -> bool:
@@ -243,16 +243,16 @@ class TemporalBridge:
             return True  # it waits for the server; who asks does not for so long
 
         send = partial(through_trio, ask)
-        kernel.cluster = Cluster(kernel, send, lambda: start(start_registry()))
+        kernel.wiring.cluster = Cluster(kernel, send, lambda: start(start_registry()))
         for worker in self._workers:
-            kernel.spawners[worker.id] = host.spawner(worker.task_queue)
+            kernel.wiring.spawners[worker.id] = host.spawner(worker.task_queue)
 
     def _detach(self, kernel: Kernel) -> None:
-        kernel.remote_host = None
-        del kernel.gauges["outbox_messages"]
-        kernel.cluster = None
+        kernel.wiring.remote_host = None
+        del kernel.instruments.gauges["outbox_messages"]
+        kernel.wiring.cluster = None
         for worker in self._workers:
-            kernel.spawners.pop(worker.id, None)
+            kernel.wiring.spawners.pop(worker.id, None)
 
     def _forget_known(self) -> None:
         for worker in self._workers:

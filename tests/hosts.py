@@ -23,7 +23,7 @@ from typing import Any, Protocol, overload
 import pytest
 
 import actors
-from actors import Exit, Kernel, Result, SpawnRequest, process_entry, running_process
+from actors import Exit, Kernel, Result, SpawnRequest, Wiring, process_entry, running_process
 from tests.searching_scheduler import SearchingScheduler
 
 Body = Callable[..., Awaitable[None]]
@@ -58,7 +58,7 @@ class NodeHost:
 
         async def main() -> Result:
             async with actors.Node("suite") as node:
-                node.kernel.default_host = self._host
+                node.kernel.wiring.default_host = self._host
                 try:
                     with trio.fail_after(
                         1e8
@@ -79,8 +79,8 @@ class PlainHost:
 
     def run(self, body: Callable[[], Awaitable[None]]) -> None:
         scheduler = SearchingScheduler()
-        kernel = Kernel("plain.0", "plain")
-        kernel.schedulers["plain"] = scheduler
+        kernel = Kernel("plain.0", Wiring("plain"))
+        kernel.wiring.schedulers["plain"] = scheduler
         exits: list[Exit] = []
 
         async def first() -> None:

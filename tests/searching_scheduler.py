@@ -26,6 +26,7 @@ from actors import (
     TaskOwner,
     Timer,
     Wait,
+    Wiring,
     current_process,
     process_entry,
 )
@@ -268,9 +269,9 @@ class SearchingKernel(Kernel):
     """A kernel on a `SearchingScheduler`, with what a test needs to look at processes from outside."""
 
     def __init__(self) -> None:
-        super().__init__("n.1", "search")
+        super().__init__("n.1", Wiring("search"))
         self.search = SearchingScheduler()
-        self.schedulers["search"] = self.search
+        self.wiring.schedulers["search"] = self.search
         self.exits: list[Exit] = []
 
     def put(self, function: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> PID:

@@ -28,7 +28,7 @@ async def bridges(temporal_address: str) -> AsyncGenerator[tuple[Node, Portal, l
     ):
         found: list[Activities] = []
         for kernel in (node.kernel, beside.kernel):
-            host, nodes = kernel.routes["temporal"], kernel.remote_host
+            host, nodes = kernel.wiring.routes["temporal"], kernel.wiring.remote_host
             assert isinstance(host, TemporalHost)
             assert isinstance(nodes, NodesHost)
             found.append(Activities(kernel, portal, host, nodes))

@@ -104,7 +104,7 @@ NOT_CHECKED = {
     "actors.process_function(target)", "actors.process_function(name)",
     "actors.not_one_of(mark)", "actors.not_one_of(name)", "actors.not_one_of(value)", "actors.not_one_of(known)",
     # Between hosts, which agree on what they say there.
-    "actors.register_sandbox(in_sandbox)", "actors.portable_name(cls)", "actors.portable_class(name)",
+    "actors.register_sandbox(in_sandbox)", "actors.kernel_of(process)", "actors.portable_name(cls)", "actors.portable_class(name)",
 }  # fmt: skip
 
 
@@ -416,7 +416,8 @@ MADE_BY_THE_RUNTIME = {
     "Cancel", "DeadLetter", "Exit", "GroupChange", "LinkDown", "Message", "MonitorRef", "Options", "Picked", "Result",
     "Attempt", "CallOptions", "CurrentProcess", "Description", "Entry", "FunctionCall", "FunctionHost", "FunctionInfo",
     "Future", "GreenTask", "Host", "Kernel", "Outside", "Suspender", "Process", "Queue", "ReplyTo", "RetryPolicy",
-    "Scheduler", "TaskOwner", "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
+    "Scheduler", "TaskOwner", "Wiring", "Instruments",
+    "Sending", "SpawnRequest", "Timer", "Statistics", "Timers", "Trampoline", "Wait",
     "ChannelClosed", "Ticker", "Behaviour", "Capacity", "Cluster", "DeadLetters", "StateCarrier", "Registry",
 }  # fmt: skip
 FOR_HOSTS_ONLY = {

@@ -291,8 +291,8 @@ async def test_server_that_is_not_there_is_said_at_once_and_leaves_nothing_behin
             async with TemporalBridge(node, TemporalClient(f"127.0.0.1:{port}", connect_timeout="2s")):
                 raise AssertionError
         assert raised.value.kind == UNAVAILABLE
-        assert not node.kernel.routes
-        assert not node.kernel.spawners
+        assert not node.kernel.wiring.routes
+        assert not node.kernel.wiring.spawners
 
 
 async def test_namespace_that_is_not_there_is_said_at_once(temporal_address: str) -> None:

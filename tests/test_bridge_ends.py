@@ -429,7 +429,7 @@ async def test_process_that_is_shut_down_closes_as_cancelled_and_whoever_watches
         await actors.monitor(pid)
         ends.append(await next_exit())
         await spawner.spawn(again_when_told, 0)
-        host = here.node.kernel.routes[DURABLE]
+        host = here.node.kernel.wiring.routes[DURABLE]
         assert isinstance(host, TemporalHost)
         later: actors.Queue[Exit] = actors.Queue()
         await host.watches.watch(pid, actors.MonitorRef(pid, 0), later.put, first)

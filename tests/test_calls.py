@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import PID, Message, ReplyTo
+from actors import PID, Message, ReplyTo, kernel_of
 from tests.hosts import clock, crash, echo, exit_of, forever, me, next_exit, on_every_host, settle
 
 STRANGER = PID("other.0", "trio", "1")
@@ -249,7 +249,7 @@ async def test_call_leaves_no_monitor_and_no_call_behind() -> None:
     await settle()
     assert (await actors.describe(silent)).watchers == 0
     assert (await actors.describe(server)).watchers == 0
-    assert me().kernel.calls.waiting == 0
+    assert kernel_of(me()).calls.waiting == 0
 
 
 @on_every_host

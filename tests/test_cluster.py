@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import PID, Cluster, Registry
+from actors import PID, Cluster, Registry, kernel_of
 from actors._cluster import registry as limits
 from tests.hosts import exit_of, forever, me, next_exit, on_every_host, settle
 
@@ -29,13 +29,13 @@ async def registry(kept: Any = None) -> None:
 
 async def with_cluster() -> PID:
     """Give the running kernel a registry."""
-    kernel = me().kernel
+    kernel = kernel_of(me())
     pid = await actors.spawn(registry)
 
     async def start() -> None:
         raise AssertionError("it runs")
 
-    kernel.cluster = Cluster(kernel, partial(kernel.transmit, pid), start)
+    kernel.wiring.cluster = Cluster(kernel, partial(kernel.transmit, pid), start)
     return pid
 
 
@@ -59,7 +59,7 @@ async def joins(*groups: str) -> None:
 
 @on_every_host
 async def test_without_a_connection_the_cluster_is_refused_with_what_to_do() -> None:
-    me().kernel.cluster = None
+    kernel_of(me()).wiring.cluster = None
     for ask in (
         actors.names.register("a", CLUSTER),
         actors.names.lookup("a", CLUSTER),
@@ -146,12 +146,12 @@ async def test_name_of_the_cluster_is_free_when_its_holder_has_told_of_its_end()
 @on_every_host
 async def test_name_whose_holder_died_without_a_word_is_free_for_who_asks() -> None:
     await with_cluster()
-    kernel = me().kernel
+    kernel = kernel_of(me())
     pid = await actors.spawn(holds, "left behind")
     await settle()
-    cluster, kernel.cluster = kernel.cluster, None  # so that nothing is freed at its death
+    cluster, kernel.wiring.cluster = kernel.wiring.cluster, None  # so that nothing is freed at its death
     await actors.terminate(pid)
-    kernel.cluster = cluster
+    kernel.wiring.cluster = cluster
     await actors.names.register("left behind", CLUSTER)
     assert await actors.names.lookup("left behind", CLUSTER) == actors.self_pid()
 
@@ -159,14 +159,14 @@ async def test_name_whose_holder_died_without_a_word_is_free_for_who_asks() -> N
 @on_every_host
 async def test_a_later_process_with_the_same_pid_has_names_of_its_own() -> None:
     keeper = await with_cluster()
-    kernel = me().kernel
-    assert kernel.cluster is not None
+    kernel = kernel_of(me())
+    assert kernel.wiring.cluster is not None
     await actors.names.register("mine", CLUSTER)
     await actors.names.register("old", CLUSTER)
 
     async def start() -> None: ...
 
-    kernel.cluster = Cluster(kernel, partial(kernel.transmit, keeper), start, incarnation="later")
+    kernel.wiring.cluster = Cluster(kernel, partial(kernel.transmit, keeper), start, incarnation="later")
     await actors.names.register("mine", CLUSTER)
     assert await actors.names.lookup("mine", CLUSTER) == actors.self_pid()
     with pytest.raises(actors.Error, match="not registered"):
@@ -238,11 +238,11 @@ async def test_monitor_of_a_cluster_group_gives_the_members_and_each_change_with
 async def test_closed_monitor_of_a_cluster_group_gets_no_more_and_is_forgotten() -> None:
     await with_cluster()
     _, changes = await actors.groups.monitor("g", CLUSTER)
-    assert me().kernel.calls.waiting == 1
+    assert kernel_of(me()).calls.waiting == 1
     changes.close()
     await actors.groups.join("g", CLUSTER)
     assert [change async for change in changes] == []
-    assert me().kernel.calls.waiting == 0
+    assert kernel_of(me()).calls.waiting == 0
 
 
 @on_every_host
@@ -258,9 +258,9 @@ async def test_what_a_registry_keeps_survives_its_upgrade() -> None:
     assert await actors.groups.members("g", CLUSTER) == members
     await actors.groups.join("g", CLUSTER)
     assert (await changes.receive()).pid == actors.self_pid()
-    cluster, me().kernel.cluster = me().kernel.cluster, None
+    cluster, kernel_of(me()).wiring.cluster = kernel_of(me()).wiring.cluster, None
     await actors.terminate(pid)  # its monitor was kept too
-    me().kernel.cluster = cluster
+    kernel_of(me()).wiring.cluster = cluster
     await next_exit()
     await settle()
     with pytest.raises(actors.Error, match="not registered"):
@@ -269,11 +269,11 @@ async def test_what_a_registry_keeps_survives_its_upgrade() -> None:
 
 @on_every_host
 async def test_registry_that_does_not_answer_is_unavailable() -> None:
-    kernel = me().kernel
+    kernel = kernel_of(me())
 
     async def start() -> None: ...
 
-    kernel.cluster = Cluster(kernel, partial(kernel.transmit, await actors.spawn(forever)), start)
+    kernel.wiring.cluster = Cluster(kernel, partial(kernel.transmit, await actors.spawn(forever)), start)
     with pytest.raises(actors.Error, match="out of reach: its registry did not answer within 20 s") as caught:
         await actors.names.register("x", CLUSTER)
     assert caught.value.kind == actors.UNAVAILABLE

@@ -16,11 +16,11 @@ unmonitor upgrade uuid4
 
 FOR_HOSTS = """
 OUTSIDE Attempt Behaviour CallOptions Capacity Cluster CurrentProcess DeadLetters Description Entry
-FunctionCall FunctionHost FunctionInfo Future GreenTask Host Kernel Outside Process Queue Registry ReplyTo
-RetryPolicy Scheduler SpawnFunction SpawnRequest StateCarrier Statistics Suspender TaskOwner Timer Timers
-Trampoline Wait attempt check_topic current_context current_process exit_callback function_entry gone invalid
-mailbox_full not_one_of option_seconds payload_of portable_class portable_name process_entry process_function
-register_sandbox running_process seconds wire
+FunctionCall FunctionHost FunctionInfo Future GreenTask Host Instruments Kernel Outside Process Queue Registry
+ReplyTo RetryPolicy Scheduler SpawnFunction SpawnRequest StateCarrier Statistics Suspender TaskOwner Timer
+Timers Trampoline Wait Wiring attempt check_topic current_context current_process exit_callback function_entry
+gone invalid kernel_of mailbox_full not_one_of option_seconds payload_of portable_class portable_name
+process_entry process_function register_sandbox running_process seconds wire
 """
 
 SUBMODULES = {

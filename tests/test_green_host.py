@@ -24,7 +24,7 @@ HOSTS = ("trio", "green")
 
 
 def green_of(node: actors.Node) -> GreenScheduler:
-    scheduler = node.kernel.schedulers["green"]
+    scheduler = node.kernel.wiring.schedulers["green"]
     assert isinstance(scheduler, GreenScheduler)
     return scheduler
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import PID, Message
+from actors import PID, Message, kernel_of
 from tests.hosts import crash, echo, exit_of, forever, me, on_every_host, settle
 
 STRANGER = PID("other.0", "trio", "1")
@@ -30,7 +30,7 @@ async def test_pid_names_node_and_host_and_is_never_given_again() -> None:
     pids = [await actors.spawn(value) for _ in range(100)]
     assert len(set(pids)) == 100
     for pid in pids:
-        assert pid.node == me().kernel.name == actors.self_pid().node
+        assert pid.node == kernel_of(me()).name == actors.self_pid().node
         assert PID.parse(str(pid)) == pid
 
 
@@ -110,9 +110,9 @@ async def test_message_of_a_spawner_comes_before_all_others() -> None:
 
 @on_every_host
 async def test_messages_that_nobody_takes_count_as_dead_letters_and_can_be_subscribed_to() -> None:
-    kernel = me().kernel
+    kernel = kernel_of(me())
     await actors.send("nobody", "before", 1)
-    subscription = kernel.dead_letters.subscribe()
+    subscription = kernel.instruments.dead_letters.subscribe()
     assert subscription.count == 1
     await actors.send(STRANGER, "after", 2)
     full = await actors.spawner(options={"mailbox.max": 1, "mailbox.overflow": "drop_oldest"}).spawn(forever)
@@ -129,7 +129,7 @@ async def test_messages_that_nobody_takes_count_as_dead_letters_and_can_be_subsc
 
 @on_every_host
 async def test_subscriber_that_reads_no_dead_letters_keeps_the_latest_thousand() -> None:
-    subscription = me().kernel.dead_letters.subscribe()
+    subscription = kernel_of(me()).instruments.dead_letters.subscribe()
     for number in range(1500):
         await actors.send("nobody", "topic", number)
     letters = [await subscription.channel.receive() for _ in range(1000)]
@@ -215,7 +215,7 @@ async def test_describe_shows_that_a_process_is_ending() -> None:
 
 @on_every_host
 async def test_statistics_count_processes_spawns_and_exits_by_reason() -> None:
-    kernel = me().kernel
+    kernel = kernel_of(me())
     before = kernel.statistics()
     await exit_of(value)
     await exit_of(crash)
@@ -274,7 +274,7 @@ async def test_error_is_logged_once_when_it_ends_linked_processes_that_nobody_wa
 
     await actors.spawn(parent)
     await settle()
-    assert me().kernel.statistics().exits["link_down"] == 4
+    assert kernel_of(me()).statistics().exits["link_down"] == 4
     (record,) = reports(caplog)
     assert "takes all with it" in record.getMessage()
 

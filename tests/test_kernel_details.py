@@ -380,7 +380,7 @@ def test_signals_from_elsewhere_that_come_too_late_change_nothing() -> None:
 def test_link_that_is_there_is_not_made_again_elsewhere() -> None:
     kernel = SearchingKernel()
     far = Mock(spec=Host, link=AsyncMock(), unlink=AsyncMock())
-    kernel.routes["far"] = far
+    kernel.wiring.routes["far"] = far
     stranger = PID("elsewhere.1", "far", "1")
 
     async def main() -> None:
@@ -400,7 +400,7 @@ def test_link_that_is_there_is_not_made_again_elsewhere() -> None:
 def test_relation_that_could_not_be_made_elsewhere_is_not_there(verb: str) -> None:
     kernel = SearchingKernel()
     refused = AsyncMock(side_effect=actors.Error("no way there", kind=actors.UNAVAILABLE))
-    kernel.routes["far"] = Mock(spec=Host, link=refused, watch=refused)
+    kernel.wiring.routes["far"] = Mock(spec=Host, link=refused, watch=refused)
 
     async def main() -> None:
         process = actors.running_process()
@@ -505,7 +505,7 @@ def far_host() -> Mock:
 
 def test_every_verb_about_a_process_elsewhere_reaches_the_host_of_its_pid() -> None:
     kernel = SearchingKernel()
-    far = kernel.routes["far"] = far_host()
+    far = kernel.wiring.routes["far"] = far_host()
     there = PID("elsewhere.1", "far", "1")
     refs: list[MonitorRef] = []
 
@@ -542,17 +542,17 @@ def test_every_verb_about_a_process_elsewhere_reaches_the_host_of_its_pid() -> N
 
 def test_route_goes_by_the_host_and_asks_elsewhere_only_about_nodes_that_are_not_here() -> None:
     kernel = SearchingKernel()
-    kernel.local_nodes = {"n.1": kernel, "m.1": kernel}
+    kernel.wiring.local_nodes = {"n.1": kernel, "m.1": kernel}
     far, remote_host = far_host(), far_host()
     assert kernel.route(PID("other.1", "search", "1")) is None
-    kernel.routes["far"] = far
-    kernel.remote_host = remote_host
+    kernel.wiring.routes["far"] = far
+    kernel.wiring.remote_host = remote_host
     assert kernel.route(PID("other.1", "far", "1")) is far
     assert kernel.route(PID("n.1", "far", "1")) is far
     assert kernel.route(PID("other.1", "search", "1")) is remote_host
     for node in ("n.1", "m.1"):
         assert kernel.route(PID(node, "search", "1")) is None
-    kernel.local_nodes = {}
+    kernel.wiring.local_nodes = {}
     assert kernel.route(PID("n.1", "search", "1")) is None
 
 
@@ -560,14 +560,14 @@ def test_reply_to_a_caller_of_a_node_that_nobody_knows_is_false() -> None:
     kernel = SearchingKernel()
     there = PID("other.1", "search", "1")
     assert kernel.at_once(kernel.reply(ReplyTo(there, 1), None)) is False
-    kernel.remote_host = far_host()
+    kernel.wiring.remote_host = far_host()
     assert kernel.at_once(kernel.reply(ReplyTo(there, 1), None)) is True
 
 
 def test_spawn_on_another_host_gives_the_pid_that_the_host_gives() -> None:
     kernel = SearchingKernel()
     there = PID("elsewhere.1", "far", "1")
-    kernel.spawners["far"] = AsyncMock(return_value=there)
+    kernel.wiring.spawners["far"] = AsyncMock(return_value=there)
     request = SpawnRequest(process_entry(answer_once), ())
     assert kernel.at_once(kernel.spawn(request, "far")) is there
     for on in ("", 7):
@@ -596,7 +596,7 @@ def test_crash_that_nobody_watches_is_an_error_in_the_log(
 
 def test_link_that_a_process_elsewhere_makes_is_a_link_and_noproc_for_one_that_is_gone() -> None:
     kernel = SearchingKernel()
-    far = kernel.routes["far"] = far_host()
+    far = kernel.wiring.routes["far"] = far_host()
     there = PID("elsewhere.1", "far", "1")
 
     async def main() -> None:
@@ -621,7 +621,7 @@ def test_link_that_a_process_elsewhere_makes_is_a_link_and_noproc_for_one_that_i
 def test_kernel_says_when_a_process_has_ended() -> None:
     kernel = SearchingKernel()
     told: list[tuple[actors.PID, int]] = []
-    kernel.on_end = lambda process: told.append((process.pid, len(kernel.table)))
+    kernel.instruments.on_exit = lambda process: told.append((process.pid, len(kernel.table)))
     for _ in range(2):
         kernel.put(answer_once)
     pids = [process.pid for process in kernel.table.values()]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import Cancel, Exit, running_process, select
+from actors import Cancel, Exit, kernel_of, running_process, select
 from tests.hosts import clock, crash, echo, exit_of, forever, me, next_exit, on_every_host, settle
 
 app = actors.Namespace("test_process")
@@ -96,7 +96,7 @@ async def test_callable_that_is_not_known_to_give_an_awaitable_is_refused_with_w
 @on_every_host
 @pytest.mark.parametrize("target", [not_async, None, 1, int, Doubler, lambda: None, b"app:x", a_function])
 async def test_spawn_of_what_is_no_async_function_raises(target: Any) -> None:
-    before = me().kernel.statistics()
+    before = kernel_of(me()).statistics()
     for verb in (
         actors.spawn,
         actors.spawn_linked,
@@ -110,7 +110,7 @@ async def test_spawn_of_what_is_no_async_function_raises(target: Any) -> None:
         with pytest.raises(actors.Error, match="target=") as caught:
             await verb(target)
         assert caught.value.kind == actors.INVALID
-    assert me().kernel.statistics() == before
+    assert kernel_of(me()).statistics() == before
 
 
 @on_every_host
@@ -233,7 +233,7 @@ async def test_cancelled_execute_leaves_a_process_alone_that_ran_under_the_name_
 
 @on_every_host
 async def test_finished_process_leaves_nothing_in_the_tables() -> None:
-    kernel = me().kernel
+    kernel = kernel_of(me())
     before = len(kernel.table), len(kernel.names)
 
     async def child() -> None:
@@ -498,7 +498,7 @@ async def test_every_verb_raises_in_a_process_that_is_being_ended() -> None:
     reached: list[str] = []
 
     async def child(verb: Any) -> None:
-        me().kernel.cancel_here(me(), None, "", None)
+        kernel_of(me()).cancel_here(me(), None, "", None)
         await verb()
         reached.append("reached")
 
@@ -588,14 +588,14 @@ async def test_terminate_and_cancel_of_a_dead_process_return_false() -> None:
 async def test_ten_thousand_processes_can_die_at_once() -> None:
     for _ in range(10_000):
         await actors.spawn_monitored(forever)
-    before = me().kernel.statistics()
+    before = kernel_of(me()).statistics()
     await settle()
-    for process in list(me().kernel.table.values()):
+    for process in list(kernel_of(me()).table.values()):
         if process.parent == actors.self_pid():
             await actors.terminate(process.pid)
     for _ in range(10_000):
         assert (await next_exit()).reason == "terminated"
-    after = me().kernel.statistics()
+    after = kernel_of(me()).statistics()
     assert before.processes - after.processes == 10_000
     assert after.exits["terminated"] == 10_000
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import actors
-from actors import PID, Exit, LinkDown, MonitorRef
+from actors import PID, Exit, LinkDown, MonitorRef, kernel_of
 from tests.hosts import crash, echo, exit_of, forever, me, next_exit, on_every_host, settle
 
 STRANGER = PID("other.0", "trio", "1")
@@ -251,7 +251,7 @@ async def test_abnormal_end_of_a_linked_process_ends_the_other() -> None:
         if end == "terminated":
             await actors.terminate(first)
         else:
-            me().kernel.table[first.id].end("error", actors.Error("on purpose", kind=actors.CONFLICT))
+            kernel_of(me()).table[first.id].end("error", actors.Error("on purpose", kind=actors.CONFLICT))
         event = await next_exit()
         assert (event.pid, event.reason) == (second, "link_down")
         assert event.result.error is not None
@@ -484,7 +484,7 @@ async def test_chain_of_1000_links_falls_as_a_whole() -> None:
     await actors.monitor(last)
     await actors.terminate(first)
     assert (await next_exit()).reason == "link_down"
-    assert me().kernel.statistics().exits["link_down"] == 999
+    assert kernel_of(me()).statistics().exits["link_down"] == 999
 
 
 @on_every_host
@@ -498,7 +498,7 @@ async def test_ring_of_1000_links_falls_as_a_whole() -> None:
     await actors.terminate(first)
     await next_exit()
     await settle()
-    assert me().kernel.statistics().exits["link_down"] == 999
+    assert kernel_of(me()).statistics().exits["link_down"] == 999
 
 
 @on_every_host
@@ -509,7 +509,7 @@ async def test_star_of_1000_links_falls_with_its_hub() -> None:
     await settle()
     await actors.terminate(hub)
     await settle()
-    assert me().kernel.statistics().exits["link_down"] == 1000
+    assert kernel_of(me()).statistics().exits["link_down"] == 1000
 
 
 @on_every_host

@@ -28,9 +28,10 @@ from actors import (
     Process,
     Queue,
     SpawnRequest,
+    Wiring,
     process_entry,
 )
-from actors._kernel.process import Upgrade
+from actors._kernel.process import ProcessKernel, Upgrade
 from tests.moves import many
 from tests.searching_scheduler import Cancelled, SearchingScheduler, Task
 
@@ -201,9 +202,11 @@ class Theatre:
     def __init__(self) -> None:
         self.scheduler = SearchingScheduler()
         self.kernels: dict[str, Kernel] = {}
+        self.nodes: dict[str, ProcessKernel] = {}
         for node in NODES:
-            self.kernels[node] = Kernel(node, "search", self.kernels)
-            self.kernels[node].schedulers["search"] = self.scheduler
+            self.kernels[node] = Kernel(node, Wiring("search", self.nodes))
+            self.nodes[node] = self.kernels[node]
+            self.kernels[node].wiring.schedulers["search"] = self.scheduler
         self.model = Model()
         self.deaths: list[tuple[PID, str, str]] = []
         self.numbers = 0

@@ -138,7 +138,7 @@ async def test_endpoint_tells_of_processes_messages_exits_and_restarts() -> None
         await actors.monitor("fails")
         await actors.send("fails", "now")
         await actors.events().receive()
-        while not actors.running_process().kernel.counters["restarts"]:
+        while not actors.kernel_of(actors.running_process()).instruments.counters["restarts"]:
             await actors.sleep("1ms")
         await supervisor.stop()
 

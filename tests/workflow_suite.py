@@ -21,7 +21,19 @@ from unittest import mock
 import trio
 
 import actors
-from actors import PID, Error, Exit, Kernel, Namespace, Node, Queue, SpawnRequest, Timer, process_entry
+from actors import (
+    PID,
+    Error,
+    Exit,
+    Kernel,
+    Namespace,
+    Node,
+    Queue,
+    SpawnRequest,
+    Timer,
+    Wiring,
+    process_entry,
+)
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
 from temporal_bridge._workflow.scheduler import WorkflowScheduler
 
@@ -102,8 +114,8 @@ class SuiteScheduler(WorkflowScheduler):
 async def run_body(number: int) -> None:
     """Run the test of a number as a process; its exit goes to `outcomes`, where an exception stays what it is."""
     scheduler = SuiteScheduler(number)
-    kernel = Kernel("suite.0", "workflow")
-    kernel.schedulers["workflow"] = scheduler
+    kernel = Kernel("suite.0", Wiring("workflow"))
+    kernel.wiring.schedulers["workflow"] = scheduler
     exits: Queue[Exit] = Queue()
     ended: Queue[None] = Queue()
     opened: Queue[None] = Queue()
@@ -127,7 +139,7 @@ async def run_body(number: int) -> None:
         if not scheduler.gate_open:
             parked.add(number)
             await opened.receive()
-        kernel.on_end = lambda _: None if kernel.table else ended.put(None)
+        kernel.instruments.on_exit = lambda _: None if kernel.table else ended.put(None)
         for process in list(kernel.table.values()):
             process.end("terminated", Error("the test is over"))
         if kernel.table:

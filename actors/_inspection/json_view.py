@@ -73,7 +73,7 @@ def node_to_json(node: Node) -> dict[str, Any]:
         "name": node.name,
         "os_pid": os.getpid(),
         "python": sys.version.split()[0],
-        "hosts": sorted((*kernel.schedulers, *kernel.spawners)),
+        "hosts": sorted((*kernel.wiring.schedulers, *kernel.wiring.spawners)),
         "statistics": to_jsonable(node.statistics()),
     }
 
@@ -86,7 +86,7 @@ async def processes_to_json(node: Node, remote: int = MOST_REMOTE) -> dict[str, 
     """
     listed: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    for host in node.kernel.routes.values() if remote else ():
+    for host in node.kernel.wiring.routes.values() if remote else ():
         try:
             listed += map(process_to_json, await host.processes(remote))
         except Error as error:

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from actors._kernel import links_and_monitors as relations
 from actors._kernel.process import Process
 from actors._kernel.tracing import Tracing
 from actors._scheduling.scheduler import Scheduler, Wait, running
 from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
-from actors._values.events import Exit, make_ref
-from actors._values.messages import make_message, make_reply_to
+from actors._values.events import Exit, MonitorRef, make_ref
+from actors._values.messages import Message, make_message, make_reply_to
 from actors._values.pid import PID, Dest
 
-if TYPE_CHECKING:
-    from actors._kernel.kernel import Kernel
+
+class CallsKernel(Protocol):
+    """What calls need of the kernel that they are made through."""
+
+    name: str
+    pid: PID
+
+    def find(self, dest: Dest, /) -> Process | PID:
+        """The process itself if it lives in this program, else the PID to route by."""
+        ...
+
+    def next_number(self) -> int:
+        """A number that was not given before: for refs and calls."""
+        ...
+
+    async def call(
+        self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
+    ) -> bool:
+        """Bring a call to a process elsewhere, and call `on_exit` with its exit; until `unwatch`."""
+        ...
+
+    def unwatch(self, target: PID, ref: MonitorRef, /) -> None:
+        """Forget a watch."""
+        ...
 
 
 _Answer = list[Any] | Exit | Error
@@ -51,7 +73,7 @@ class Calls:
     Invariant: a call is in `_waiting` exactly while somebody takes answers to it, so that a late one finds nobody.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: CallsKernel) -> None:
         self._kernel = kernel
         self._waiting: dict[int, Callable[[list[Any] | Error], None]] = {}
 
@@ -146,7 +168,7 @@ class Calls:
 class TracedCalls(Calls):
     """Calls whose time is told to a tracing."""
 
-    def __init__(self, kernel: Kernel, tracing: Tracing) -> None:
+    def __init__(self, kernel: CallsKernel, tracing: Tracing) -> None:
         super().__init__(kernel)
         self._tracing = tracing
 

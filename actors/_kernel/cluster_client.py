@@ -7,24 +7,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from actors._channels.channel import Queue
+from actors._kernel.calls import Calls
 from actors._kernel.entries import process_entry
 from actors._kernel.groups import Changes, GroupChange
 from actors._kernel.host import SpawnRequest
 from actors._kernel.process import Process
+from actors._scheduling.scheduler import Scheduler
 from actors._values.errors import UNAVAILABLE, Error, invalid
 from actors._values.messages import Message, ReplyTo
 from actors._values.pid import PID
-
-if TYPE_CHECKING:
-    from actors._kernel.kernel import Kernel
 
 log = logging.getLogger("everproc.cluster")
 
 PATIENCE = 20.0
 """Seconds until a registry that does not answer is out of reach. One whose worker dies goes on elsewhere in less."""
+
+
+class ClusterKernel(Protocol):
+    """What a cluster needs of the kernel of the processes that ask it."""
+
+    calls: Calls
+    closing: bool
+
+    def next_number(self) -> int:
+        """A number that was not given before."""
+        ...
+
+    def spawn_here(
+        self, request: SpawnRequest, host: str, scheduler: Scheduler, pid: PID | None = None
+    ) -> PID:
+        """Put a process into the table."""
+        ...
 
 
 class Cluster:
@@ -40,7 +56,7 @@ class Cluster:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: ClusterKernel,
         send: Callable[[Message], Awaitable[bool]],
         start: Callable[[], Awaitable[Any]],
         incarnation: str = "",
@@ -180,19 +196,3 @@ def in_cluster(scope: str) -> bool:
     if not isinstance(scope, str) or scope not in ("node", "cluster"):
         raise invalid("scope", scope, '"node" or "cluster"')
     return scope == "cluster"
-
-
-def cluster_of(process: Process) -> Cluster:
-    """The cluster that a process is in.
-
-    Raises:
-        Error: kind UNAVAILABLE, when its node is alone.
-    """
-    cluster = process.kernel.cluster
-    if cluster is None:
-        raise Error(
-            f'scope="cluster" needs a connection to other nodes, and {process.kernel.name} has none: open a'
-            " temporal_bridge.TemporalBridge on the node first",
-            kind=UNAVAILABLE,
-        )
-    return cluster

@@ -1,124 +1,95 @@
-"""The kernel: the table of one node's processes, and the way from a destination to a process or to its host."""
+"""The kernel: what the verbs do to processes, wherever these live."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from actors._channels.dead_letters import DeadLetters
 from actors._channels.mailbox import Capacity, mailbox_full
 from actors._channels.observers import Carrier
 from actors._kernel import links_and_monitors as relations
 from actors._kernel.calls import Calls, TracedCalls
 from actors._kernel.cluster_client import Cluster
-from actors._kernel.crash_report import crash_report, report_unhandled
-from actors._kernel.exit_requests import force_end, request_stop
+from actors._kernel.crash_report import report_unhandled
+from actors._kernel.exits import Exits, force_end, request_stop
 from actors._kernel.groups import Groups
-from actors._kernel.host import Host, SpawnFunction, SpawnRequest
+from actors._kernel.host import SpawnRequest
 from actors._kernel.names import Names
-from actors._kernel.process import Process
+from actors._kernel.process import Process, ProcessKernel
+from actors._kernel.routing import Routing
 from actors._kernel.tracing import Tracing
-from actors._scheduling.continuation import StateCarrier
+from actors._kernel.wiring import Instruments, Wiring
 from actors._scheduling.scheduler import SPAWN_REDUCTIONS, Scheduler
-from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, Error, invalid
+from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, UNAVAILABLE, Error, invalid
 from actors._values.events import Exit, MonitorRef, Reason, Result
 from actors._values.messages import Message, ReplyTo
 from actors._values.pid import PID, Dest, sibling
 
 if TYPE_CHECKING:
-    from actors._kernel.functions import FunctionHost
     from actors._kernel.process_info import Description, Statistics
-
-NAME_HOST = "name"
-"""The host in the PID that stands for a name nobody has."""
 
 NODE_HOST = "node"
 """The host in the PID of the node itself, for code outside any process."""
 
 
 class Kernel:
-    """Processes, and who can be reached from here. One for each node, and one inside each durable process.
+    """Processes, and the verbs on them. One for each node, and one inside each durable process.
 
-    Local processes run on `schedulers`, by the name that `on=` gives; `spawners` start those that run elsewhere, by
-    that name too. PIDs that are not in the table are answered for by `routes`, by their host; those of the
-    `local_nodes`, the nodes of the same program, by these; local ones of other programs by `remote_host`. `cluster` has
-    the names and groups that programs share. `monitors_children` has every spawn monitored. `counters` are counted up
-    by whoever has something to count, `gauges` are asked for how much there is of something, and `expositions` for
-    figures in Prometheus' text; that is None while nobody wants them.
+    `wiring` is what it is connected to, `instruments` who is told what happens in it; both are for whoever makes it.
     """
 
-    def __init__(
-        self, name: str, default_host: str, local_nodes: MutableMapping[str, Kernel] | None = None
-    ) -> None:
+    def __init__(self, name: str, wiring: Wiring, instruments: Instruments | None = None) -> None:
         self.name = name
         self.pid = PID(name, NODE_HOST, "0")
-        self.default_host = default_host
-        self.table: dict[str, Process] = {}
-        self.schedulers: dict[str, Scheduler] = {}
-        self.spawners: dict[str, SpawnFunction] = {}
-        self.routes: dict[str, Host] = {}
-        self.remote_host: Host | None = None
-        self.functions: FunctionHost | None = None
-        self.local_nodes: MutableMapping[str, Kernel] = {} if local_nodes is None else local_nodes
-        self.cluster: Cluster | None = None
+        self.wiring = wiring
+        self.instruments = Instruments() if instruments is None else instruments
         self.names = Names()
         self.groups = Groups()
+        self._routing = Routing(name, self.names, wiring)
+        self.table = self._routing.table
+        # Bound once: each send looks its destination up.
+        self.find = self._routing.find
+        self.route = self._routing.route
+        self._exits = Exits(self._routing, self.names, self.groups, self.instruments)
+        self.unwatch = self._exits.unwatch
+        self.signal_link_down = self._exits.signal_link_down
         self.calls = Calls(self)
-        self.dead_letters = DeadLetters()
-        self.tracing: Tracing | None = None
-        self.counters: Counter[str] = Counter()
-        self.gauges: dict[str, Callable[[], int]] = {"calls": lambda: self.calls.waiting}
-        self.expositions: list[Callable[[], Awaitable[bytes]]] | None = None
-        self.monitors_children = False
-        self.state_carrier: StateCarrier | None = None
+        self.instruments.gauges["calls"] = lambda: self.calls.waiting
         self.closing = False
-        self.on_end: Callable[[Process], None] | None = None
         self._numbers = 0
         self._spawned = 0
-        self._exits: Counter[str] = Counter()
-        self._accepted = 0  # by processes that have ended
 
     def trace(self, tracing: Tracing) -> None:
         """Have causes followed, of processes that are spawned from now on."""
-        self.tracing = tracing
+        self.instruments.tracing = tracing
         self.calls = TracedCalls(self, tracing)
 
-    # Where a destination is
+    def traced(
+        self, process: Process, function: Callable[..., Awaitable[Any]]
+    ) -> Callable[..., Awaitable[Any]]:
+        """What the main task of a process runs in place of its function; that itself, unless causes are followed."""
+        tracing = self.instruments.tracing
+        return function if tracing is None else tracing.body(process, function)
 
-    def find(self, dest: Dest) -> Process | PID:
-        """The process itself if it lives in this program, else the PID to route by.
+    def local_node(self, name: str) -> Kernel | None:
+        """The kernel of a node of this program."""
+        kernel: Any = self.wiring.local_nodes.get(name)
+        return kernel  # type: ignore[no-any-return]
+
+    def connected_cluster(self) -> Cluster:
+        """The cluster that the processes of this kernel are in.
 
         Raises:
-            Error: kind INVALID, when `dest` is neither a PID nor a name.
+            Error: kind UNAVAILABLE, when the node is alone.
         """
-        if type(dest) is PID:
-            pid = dest
-        elif isinstance(dest, str):
-            if not dest:
-                raise invalid("dest", dest, "a PID or a registered name")
-            named = self.names.get(dest)
-            pid = PID(self.name, NAME_HOST, dest) if named is None else named
-        else:
-            raise invalid("dest", dest, "a PID or a registered name")
-        process = self.table.get(pid.id)
-        if process is not None and (process.pid is pid or process.pid == pid):
-            return process
-        neighbour = self.local_nodes.get(pid.node)
-        if neighbour is not None and neighbour is not self:
-            process = neighbour.table.get(pid.id)
-            if process is not None and process.pid == pid:
-                return process
-        return pid
-
-    def route(self, pid: PID) -> Host | None:
-        """The host that answers for a PID that `find` did not find here; None when it is known to be gone."""
-        host = self.routes.get(pid.host)
-        if host is not None:
-            return host
-        if pid.node == self.name or pid.node in self.local_nodes:
-            return None
-        return self.remote_host
+        cluster = self.wiring.cluster
+        if cluster is None:
+            raise Error(
+                f'scope="cluster" needs a connection to other nodes, and {self.name} has none: open a'
+                " temporal_bridge.TemporalBridge on the node first",
+                kind=UNAVAILABLE,
+            )
+        return cluster
 
     # Spawn
 
@@ -131,22 +102,22 @@ class Kernel:
         """
         if on is not None and (not isinstance(on, str) or not on):
             raise invalid("on", on, 'the name of a host, such as "trio" or "app:worker"')
-        where = on or request.entry.worker or self.default_host
-        if self.tracing is not None:
-            with self.tracing.spawning(request.entry, where):
+        where = on or request.entry.worker or self.wiring.default_host
+        if self.instruments.tracing is not None:
+            with self.instruments.tracing.spawning(request.entry, where):
                 return await self._spawn_on(where, request)
-        scheduler = self.schedulers.get(where)
+        scheduler = self.wiring.schedulers.get(where)
         if scheduler is not None:
             return self.spawn_here(request, where, scheduler)
         return await self._spawn_on(where, request)
 
     async def _spawn_on(self, where: str, request: SpawnRequest) -> PID:
-        scheduler = self.schedulers.get(where)
+        scheduler = self.wiring.schedulers.get(where)
         if scheduler is not None:
             return self.spawn_here(request, where, scheduler)
-        start = self.spawners.get(where)
+        start = self.wiring.spawners.get(where)
         if start is None:
-            here = ", ".join(sorted((*self.schedulers, *self.spawners)))
+            here = ", ".join(sorted((*self.wiring.schedulers, *self.wiring.spawners)))
             raise Error(
                 f"host={where!r} is not there: expected one of {here};"
                 " start its worker (temporal_bridge.Worker), or say another with on=",
@@ -181,8 +152,8 @@ class Kernel:
             request.context,
             capacity,
         )
-        if self.tracing is not None:
-            process.mailbox.add_observer(self.tracing.observer(process))
+        if self.instruments.tracing is not None:
+            process.mailbox.add_observer(self.instruments.tracing.observer(process))
         self.table[process.pid.id] = process
         if request.name is not None:
             self.names.register(request.name, process)
@@ -211,7 +182,7 @@ class Kernel:
         dropped = process.mailbox.deliver(message)
         if dropped is None:
             return True
-        self.dead_letters.add(process.pid, dropped)
+        self.instruments.dead_letters.add(process.pid, dropped)
         if dropped.reply_to is not None:
             self.refuse_call(dropped.reply_to, mailbox_full(process.pid, dropped.topic))
         return process.mailbox.capacity is None or process.mailbox.capacity.overflow != "reject"
@@ -222,7 +193,7 @@ class Kernel:
         if not taken:
             target = self.find(dest)
             if not isinstance(target, Process):  # that mailbox has counted it
-                self.dead_letters.add(target, message)
+                self.instruments.dead_letters.add(target, message)
         return taken
 
     async def transmit(self, dest: Dest, message: Message) -> bool:
@@ -257,13 +228,15 @@ class Kernel:
         host = self.route(to.pid)
         return host is not None and await host.reply(to.pid, to.call, payload)
 
-    def _kernel_of_caller(self, pid: PID) -> Kernel | None:
-        kernel = self if pid.node == self.name else self.local_nodes.get(pid.node)
+    def _kernel_of_caller(self, pid: PID) -> ProcessKernel | None:
+        kernel: ProcessKernel | None = self
+        if pid.node != self.name:
+            kernel = self.wiring.local_nodes.get(pid.node)
         return kernel if kernel is not None and kernel.has_current_process(pid) else None
 
     def has_current_process(self, pid: PID) -> bool:
         """Whether a call by `pid` would wait here."""
-        return pid.host in self.schedulers or pid == self.pid or pid.id in self.table
+        return pid.host in self.wiring.schedulers or pid == self.pid or pid.id in self.table
 
     def receive_reply(self, call: int, payload: Any) -> bool:
         """An answer has come; it vanishes when its call is over."""
@@ -271,7 +244,7 @@ class Kernel:
 
     def cause(self, dest: PID, message: Message) -> Carrier | None:
         """What travels with a message that leaves for elsewhere, if causes are followed."""
-        return None if self.tracing is None else self.tracing.sent(dest, message)
+        return None if self.instruments.tracing is None else self.instruments.tracing.sent(dest, message)
 
     def refuse_call(self, to: ReplyTo, error: Error) -> None:
         """A mailbox has no room for a call: its caller gets the error, if it waits in this program."""
@@ -305,15 +278,6 @@ class Kernel:
             on_exit(Exit(target, ref, "noproc", relations.gone(target)))
         else:
             await host.watch(target, ref, on_exit)
-
-    def unwatch(self, target: PID, ref: MonitorRef) -> None:
-        """Forget a watch; fine when it has fired."""
-        found = self.find(target)
-        if isinstance(found, Process):
-            if found.watchers is not None:
-                found.watchers.pop(ref, None)
-        elif (host := self.route(target)) is not None:
-            host.unwatch(target, ref)
 
     async def monitor(self, process: Process, dest: Dest) -> MonitorRef:
         """A new monitor of `process` on `dest`."""
@@ -372,16 +336,6 @@ class Kernel:
         if host is not None:
             await host.unlink(target, process.pid)
 
-    def signal_link_down(self, target: PID, by: PID, reason: Reason, result: Result) -> None:
-        """Tell the other end of a link that `by` has ended."""
-        found = self.find(target)
-        if isinstance(found, Process):
-            relations.link_down(found, by, reason, result)
-            return
-        host = self.route(target)
-        if host is not None:
-            host.link_down(target, by, reason, result)
-
     def receive_link(self, target: PID, by: PID) -> None:
         """A process elsewhere links to one of this node; if there is none, it gets the signal `noproc`."""
         found = self.find(target)
@@ -420,31 +374,11 @@ class Kernel:
         """A request to stop has come: an event if the process reads events, else the end of its next await."""
         request_stop(target, by, reason, deadline)
 
-    # Death
+    # Exits
 
     def finalize(self, process: Process, reason: Reason, result: Result) -> None:
-        """The order of death (semantics 4): the table, the names and groups, the monitors, the links."""
-        process.alive = False
-        process.reductions = 0
-        del self.table[process.pid.id]
-        if process.names is not None:
-            self.names.forget(process)
-        if self.groups.joins:
-            self.groups.forget(process.pid)
-        self._exits[reason] += 1
-        self._accepted += process.mailbox.accepted
-        if reason != "normal":
-            crash_report(process, reason, result)
-        if self.cluster is not None and self.cluster.holds(process.pid):
-            self.cluster.release(process, lambda: relations.tell_of_death(process, reason, result))
-        elif process.watchers is not None or process.links is not None:
-            relations.tell_of_death(process, reason, result)
-        if process.monitors is not None:
-            monitors, process.monitors = process.monitors, None
-            for ref, pid in monitors.items():
-                self.unwatch(pid, ref)
-        if self.on_end is not None:
-            self.on_end(process)
+        """A process has ended: see `Exits.finalize`."""
+        self._exits.finalize(process, reason, result)
 
     def unhandled(self, process: Process, error: Error) -> None:
         """A process raised an error when its end had another reason already."""
@@ -484,10 +418,16 @@ class Kernel:
         return Statistics(
             len(self.table),
             self._spawned,
-            dict(self._exits),
-            self.dead_letters.count,
+            dict(self._exits.count),
+            self.instruments.dead_letters.count,
             len(self.names),
-            self._accepted + sum(process.mailbox.accepted for process in self.table.values()),
-            dict(self.counters),
-            {name: ask() for name, ask in self.gauges.items()},
+            self._exits.delivered + sum(process.mailbox.accepted for process in self.table.values()),
+            dict(self.instruments.counters),
+            {name: ask() for name, ask in self.instruments.gauges.items()},
         )
+
+
+def kernel_of(process: Process) -> Kernel:
+    """The kernel of a process, whole; a process itself knows only what it needs of it."""
+    kernel: Any = process.kernel
+    return kernel  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Monitors, links and the order of death (semantics 4, 17 to 24). All of it is bookkeeping: nothing here waits."""
+"""The bookkeeping of monitors and links at the ends of a process (semantics 17 to 24). Nothing here waits."""
 
 from __future__ import annotations
 
@@ -86,13 +86,3 @@ def link_down(process: Process, peer: PID, reason: Reason, result: Result) -> No
     )
     error.__cause__ = cause
     process.end("link_down", error)
-
-
-def tell_of_death(process: Process, reason: Reason, result: Result) -> None:
-    """Steps (c) and (d) of the order of death: the monitors, then the links."""
-    watchers, process.watchers = process.watchers, None
-    for ref, on_exit in (watchers or {}).items():
-        on_exit(Exit(process.pid, ref, reason, result))
-    links, process.links = process.links, None
-    for peer in links or ():
-        process.kernel.signal_link_down(peer, process.pid, reason, result)

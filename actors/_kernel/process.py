@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -13,10 +13,8 @@ from actors._kernel.entries import Entry
 from actors._scheduling.scheduler import REDUCTIONS, Cancellable, Scheduler, current_process
 from actors._values.errors import CANCELED, CONFLICT, Error, leaves
 from actors._values.events import Event, Exit, MonitorRef, Reason, Result
-from actors._values.pid import PID
-
-if TYPE_CHECKING:
-    from actors._kernel.kernel import Kernel
+from actors._values.messages import Message, ReplyTo
+from actors._values.pid import PID, Dest
 
 
 @attrs.frozen
@@ -39,6 +37,95 @@ class _Exiting:
     reason: Reason
     result: Result
     forced: bool
+
+
+class ProcessKernel(Protocol):
+    """What a process needs of its kernel, and whoever has a process at hand. For the rest there is `kernel_of`."""
+
+    name: str
+    table: dict[str, Process]
+
+    def find(self, dest: Dest, /) -> Process | PID:
+        """The process itself if it lives in this program, else the PID to route by."""
+        ...
+
+    def deliver(self, process: Process, message: Message) -> bool:
+        """Put a message into a mailbox; False when it was full and rejects."""
+        ...
+
+    async def send(self, dest: Dest, message: Message) -> bool:
+        """Deliver a message, wherever its destination is; False when it is known not to exist."""
+        ...
+
+    async def reply(self, to: ReplyTo, payload: Any) -> bool:
+        """Bring the answer to a call home; False when nobody waits for it any more."""
+        ...
+
+    def receive_reply(self, call: int, payload: Any) -> bool:
+        """An answer has come."""
+        ...
+
+    def fail_call(self, call: int, error: Error) -> None:
+        """A call was refused: its caller gets the error."""
+        ...
+
+    def has_current_process(self, pid: PID) -> bool:
+        """Whether a call by `pid` would wait here."""
+        ...
+
+    def next_number(self) -> int:
+        """A number that was not given before: for refs and calls."""
+        ...
+
+    async def monitor(self, process: Process, dest: Dest) -> MonitorRef:
+        """A new monitor of `process` on `dest`."""
+        ...
+
+    def unmonitor(self, process: Process, dest: MonitorRef | Dest) -> None:
+        """End monitors."""
+        ...
+
+    async def link(self, process: Process, dest: Dest, spawned: bool = False) -> None:
+        """Link two processes."""
+        ...
+
+    async def unlink(self, process: Process, dest: Dest) -> None:
+        """Remove a link."""
+        ...
+
+    def signal_link_down(self, target: PID, by: PID, reason: Reason, result: Result, /) -> None:
+        """Notify the other end of a link that `by` has exited."""
+        ...
+
+    async def terminate(self, by: PID | None, dest: Dest, reason: str) -> bool:
+        """End a process whatever it does; False when it does not exist."""
+        ...
+
+    async def cancel(self, by: PID | None, dest: Dest, reason: str, deadline: float | None) -> bool:
+        """Ask a process to stop; False when it does not exist."""
+        ...
+
+    def cancel_here(self, target: Process, by: PID | None, reason: str, deadline: float | None) -> None:
+        """A request to stop has come for a process of this kernel."""
+        ...
+
+    def traced(
+        self, process: Process, function: Callable[..., Awaitable[Any]]
+    ) -> Callable[..., Awaitable[Any]]:
+        """What the main task of a process runs in place of its function; that itself, unless causes are followed."""
+        ...
+
+    def begin_upgrade(self, process: Process, args: tuple[Any, ...]) -> None:
+        """An upgraded process has unwound its old code."""
+        ...
+
+    def finalize(self, process: Process, reason: Reason, result: Result) -> None:
+        """A process has ended."""
+        ...
+
+    def unhandled(self, process: Process, error: Error) -> None:
+        """A process raised an error when its end had another reason already."""
+        ...
 
 
 class Process:
@@ -80,7 +167,7 @@ class Process:
     def __init__(
         self,
         pid: PID,
-        kernel: Kernel,
+        kernel: ProcessKernel,
         scheduler: Scheduler,
         entry: Entry,
         parent: PID | None,
@@ -143,10 +230,7 @@ class Process:
 
     def begin(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         """Start the main task."""
-        tracing = self.kernel.tracing
-        if tracing is not None:
-            function = tracing.body(self, function)
-        self._main = self.scheduler.start(self, function, args)
+        self._main = self.scheduler.start(self, self.kernel.traced(self, function), args)
 
     def start_soon(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         """Start another task, which ends with the process at the latest."""

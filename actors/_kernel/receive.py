@@ -45,6 +45,6 @@ def receive(kernel: Kernel, target: PID, item: Envelope) -> bool:
         by, reason, deadline = item.values
         kernel.cancel_here(process, None if by is None else PID.parse(by), reason, deadline)
     else:
-        kernel.dead_letters.add(target, wire.from_envelope(item))
+        kernel.instruments.dead_letters.add(target, wire.from_envelope(item))
         return False
     return True

@@ -16,11 +16,9 @@ import trio
 
 from actors._kernel.entries import is_async
 from actors._kernel.functions import (
-    DEFAULT_START_TO_CLOSE,
     FunctionCall,
     FunctionInfo,
     Future,
-    RetryPolicy,
     attempt,
     cancelled_error,
     timeout_error,
@@ -30,6 +28,7 @@ from actors._runtime.trio_scheduler import contains
 from actors._scheduling.scheduler import OUTSIDE, current_process
 from actors._values.errors import CANCELED, INTERNAL, Error, invalid, without
 from actors._values.events import Result
+from actors._values.function_options import DEFAULT_START_TO_CLOSE, RetryPolicy
 from actors._values.pid import PID
 from actors._verbs.spawner import Spawner
 
@@ -83,10 +82,10 @@ class TrioFunctions:
         try:
             with scope:
                 await trio.lowlevel.checkpoint_if_cancelled()
-                if self._kernel.tracing is None:
+                if self._kernel.instruments.tracing is None:
                     result = await self._attempts(call)
                 else:
-                    with self._kernel.tracing.function(call.entry):
+                    with self._kernel.instruments.tracing.function(call.entry):
                         result = await self._attempts(call)
         except (
             BaseException

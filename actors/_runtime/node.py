@@ -13,7 +13,8 @@ from actors._channels.dead_letters import Subscription
 from actors._kernel.entries import Target
 from actors._kernel.kernel import Kernel
 from actors._kernel.names import check_name
-from actors._kernel.process import Process
+from actors._kernel.process import Process, ProcessKernel
+from actors._kernel.wiring import Wiring
 from actors._runtime.green_scheduler import GreenScheduler
 from actors._runtime.trio_scheduler import TrioScheduler, contains
 from actors._values.durations import Duration, seconds
@@ -51,7 +52,7 @@ def register_control_socket(opener: Callable[[Node], ControlSocket]) -> None:
     _open_control_socket = opener
 
 
-_local_nodes: trio.lowlevel.RunVar[dict[str, Kernel]] = trio.lowlevel.RunVar("everproc_nodes")
+_local_nodes: trio.lowlevel.RunVar[dict[str, ProcessKernel]] = trio.lowlevel.RunVar("everproc_nodes")
 
 
 class Node:
@@ -86,7 +87,7 @@ class Node:
             PID(name, "trio", "0")
         except Error:
             raise invalid("name", name, "a non-empty string without any of @ | { }") from None
-        self._kernel = Kernel(f"{name}.{incarnation}", "trio")
+        self._kernel = Kernel(f"{name}.{incarnation}", Wiring("trio"))
         self._state = "new"
         self._empty: trio.Event | None = None
         self._orphaned_by: dict[PID, list[Process]] = {}
@@ -102,19 +103,19 @@ class Node:
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         self._scheduler = TrioScheduler(self._nursery)
-        self._kernel.schedulers["trio"] = self._scheduler
-        self._kernel.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
-        self._kernel.functions = _LaterFunctions(self._nursery, self._kernel)
+        self._kernel.wiring.schedulers["trio"] = self._scheduler
+        self._kernel.wiring.schedulers["green"] = GreenScheduler(self._nursery, self._kernel)
+        self._kernel.wiring.functions = _LaterFunctions(self._nursery, self._kernel)
         self._nursery.start_soon(self._scheduler.keep_time)
         if self._opened_control is not None:
             self._nursery.start_soon(self._opened_control.serve)
         try:
             nodes = _local_nodes.get()
         except LookupError:
-            nodes = dict[str, Kernel]()
+            nodes = dict[str, ProcessKernel]()
             _local_nodes.set(nodes)
         nodes[self._kernel.name] = self._kernel
-        self._kernel.local_nodes = nodes
+        self._kernel.wiring.local_nodes = nodes
         return self
 
     async def __aexit__(
@@ -138,7 +139,7 @@ class Node:
                 raise
             return False
         finally:
-            del self._kernel.local_nodes[self._kernel.name]
+            del self._kernel.wiring.local_nodes[self._kernel.name]
             if self._opened_control is not None:
                 self._opened_control.close()
         return suppress and mine
@@ -182,7 +183,7 @@ class Node:
 
     def _begin_end(self) -> None:
         self._kernel.closing = True
-        self._kernel.on_end = self._has_ended
+        self._kernel.instruments.on_exit = self._has_ended
 
     async def _wait_until_empty(self) -> None:
         """Wait for the end of the last process."""
@@ -317,7 +318,7 @@ class Node:
 
     def dead_letters(self) -> Subscription:
         """Messages that no mailbox takes from now on, as a channel, and how many there were so far."""
-        return self._kernel.dead_letters.subscribe()
+        return self._kernel.instruments.dead_letters.subscribe()
 
     def whereis(self, name: str) -> PID | None:
         """The process that is registered under a name."""
@@ -336,8 +337,8 @@ class _LaterFunctions:
         """As `FunctionHost.start`; the next call finds the real host in place of this one."""
         from actors._runtime.functions_in_trio import TrioFunctions
 
-        self._kernel.functions = TrioFunctions(self._nursery, self._kernel)
-        self._kernel.functions.start(call, future)
+        self._kernel.wiring.functions = TrioFunctions(self._nursery, self._kernel)
+        self._kernel.wiring.functions.start(call, future)
 
 
 def run(main: Target, *args: Any, name: str = "main") -> Any:

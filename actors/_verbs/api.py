@@ -16,6 +16,7 @@ import attrs
 
 from actors._channels.channel import Channel
 from actors._kernel.entries import Target, check_async, process_entry
+from actors._kernel.kernel import kernel_of
 from actors._kernel.process import Options, Process, next_reduction, running_process, take_reduction
 from actors._scheduling.scheduler import REDUCTIONS, current_process, running
 from actors._values.durations import Duration, seconds
@@ -203,7 +204,7 @@ async def call(dest: Dest, topic: str, *payload: Any, timeout: Duration = "5s") 
     if type(topic) is not str or not topic or topic[0] == "@":
         check_topic(topic)
     within = seconds(timeout, "timeout")
-    return await process.kernel.calls.make(
+    return await kernel_of(process).calls.make(
         process.scheduler,
         process.pid,
         dest,
@@ -357,7 +358,7 @@ async def describe(dest: Dest) -> Description:
         Error: kind NOT_FOUND, when there is no such process.
     """
     process = await take_reduction()
-    return await process.kernel.describe(dest)
+    return await kernel_of(process).describe(dest)
 
 
 async def _leave(process: Process) -> None:

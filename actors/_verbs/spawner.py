@@ -10,7 +10,7 @@ import attrs
 from actors._channels.channel import Queue
 from actors._kernel.entries import Target, process_entry
 from actors._kernel.host import SpawnRequest
-from actors._kernel.kernel import Kernel
+from actors._kernel.kernel import Kernel, kernel_of
 from actors._kernel.process import Process, running_process
 from actors._scheduling.context import check_context, own_copy
 from actors._scheduling.scheduler import current_process
@@ -96,21 +96,21 @@ class Spawner:
         """
         kernel, parent = self._where()
         pid = await self._spawn(kernel, parent, target, args, on)
-        if parent is not None and kernel.monitors_children and not self.detached:
+        if parent is not None and kernel.instruments.monitors_children and not self.detached:
             await kernel.monitor(parent, pid)
         return pid
 
     async def spawn_monitored(self, target: Target, *args: Any, on: str | None = None) -> PID:
         """`spawn` and `monitor` in one step: a child that dies at once gives its real result."""
         parent = running_process()
-        pid = await self._spawn(parent.kernel, parent, target, args, on)
+        pid = await self._spawn(kernel_of(parent), parent, target, args, on)
         await parent.kernel.monitor(parent, pid)
         return pid
 
     async def spawn_linked(self, target: Target, *args: Any, on: str | None = None) -> PID:
         """`spawn` and `link` in one step."""
         parent = running_process()
-        pid = await self._spawn(parent.kernel, parent, target, args, on)
+        pid = await self._spawn(kernel_of(parent), parent, target, args, on)
         await parent.kernel.link(parent, pid, spawned=True)
         return pid
 
@@ -147,7 +147,7 @@ class Spawner:
         if self.kernel is not None:
             return self.kernel, None
         parent = running_process()
-        return parent.kernel, parent
+        return kernel_of(parent), parent
 
     async def _spawn(
         self, kernel: Kernel, parent: Process | None, target: Target, args: tuple[Any, ...], on: str | None

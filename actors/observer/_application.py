@@ -88,7 +88,7 @@ class Application:
                 shown["state"] = to_jsonable(self._node.state(pid))
             except Exception as error:  # noqa: BLE001 - of the process's own function
                 shown["state"] = f"cannot be shown: {error!r}"
-        elif self._temporal_ui is not None and pid.host not in self._node.kernel.schedulers:
+        elif self._temporal_ui is not None and pid.host not in self._node.kernel.wiring.schedulers:
             run = description.details.get("run_id", "")
             shown["web"] = f"{self._temporal_ui}/namespaces/{pid.node}/workflows/{pid.id}/{run}"
         elif "web" in description.details:

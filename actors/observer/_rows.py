@@ -115,7 +115,7 @@ class Rows:
     async def _list_elsewhere(self) -> str | None:
         found: list[Description] = []
         wrong: str | None = None
-        for host in self._node.kernel.routes.values():
+        for host in self._node.kernel.wiring.routes.values():
             try:
                 found += await host.processes(MOST_DURABLE)
             except Error as error:

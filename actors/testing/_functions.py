@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from actors._kernel.entries import Entry
 from actors._kernel.functions import (
-    DEFAULT_START_TO_CLOSE,
     FunctionCall,
     FunctionInfo,
     Future,
-    RetryPolicy,
     attempt,
     cancelled_error,
     timeout_error,
 )
 from actors._kernel.host import SpawnRequest
+from actors._kernel.kernel import kernel_of
 from actors._kernel.process import Process, running_process
 from actors._runtime.functions_in_trio import LocalAttempt
 from actors._values.errors import UNAVAILABLE, Error, invalid
 from actors._values.events import Exit, MonitorRef, Result
+from actors._values.function_options import DEFAULT_START_TO_CLOSE, RetryPolicy
 from actors._verbs.api import sleep
 from actors.testing import _faults as faults
 
@@ -53,7 +53,7 @@ class SimulatedFunctions:
         process = running_process()
         entry = Entry(call.entry.id, "function", self._serve)
         request = SpawnRequest(entry, (call,), process, context=call.context)
-        kernel = process.kernel
+        kernel = kernel_of(process)
         pid = kernel.spawn_here(request, process.pid.host, self._simulator.scheduler)
         callee = kernel.table[pid.id]
 

@@ -121,7 +121,7 @@ class Network:
             if isinstance(found, Process):
                 kernel.deliver(found, message)
             else:
-                kernel.dead_letters.add(target, message)
+                kernel.instruments.dead_letters.add(target, message)
 
         self._post(source, target, f"message {message.topic!r}", deliver)
         return True

@@ -11,6 +11,7 @@ from actors._kernel.entries import process_entry
 from actors._kernel.host import SpawnRequest
 from actors._kernel.kernel import Kernel
 from actors._kernel.process import Process
+from actors._kernel.wiring import Wiring
 from actors._runtime.trampoline import GreenTask, Trampoline
 from actors._scheduling.scheduler import Scheduler
 from actors._values.durations import seconds
@@ -82,7 +83,7 @@ class SimulatedKernel(Kernel):
     """The kernel of a simulated node: it writes down what happens, and takes every host's name for its own."""
 
     def __init__(self, node: str, simulator: Simulator) -> None:
-        Kernel.__init__(self, node, HOST)
+        Kernel.__init__(self, node, Wiring(HOST))
         self._simulator = simulator
 
     async def spawn(self, request: SpawnRequest, on: str | None) -> PID:
@@ -157,9 +158,9 @@ class Simulator:
 
     def _open(self, name: str, incarnation: int = 0) -> SimulatedKernel:
         kernel = SimulatedKernel(f"{name}.{incarnation}", self)
-        kernel.schedulers[HOST] = self.scheduler
-        kernel.remote_host = self._network
-        kernel.functions = self._functions
+        kernel.wiring.schedulers[HOST] = self.scheduler
+        kernel.wiring.remote_host = self._network
+        kernel.wiring.functions = self._functions
         self._network.kernels[kernel.name] = kernel
         return kernel
 

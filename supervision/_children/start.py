@@ -23,6 +23,7 @@ from actors import (
     Result,
     Spawner,
     Target,
+    kernel_of,
 )
 from supervision._children.child_spec import ChildSpec, is_behaviour
 from supervision._children.errors import IGNORE, Ignore, already_started, ended_before_ready
@@ -81,7 +82,11 @@ def durable_name(spec: ChildSpec) -> str:
     if spec.name is not None:
         return spec.name
     process = actors.running_process()
-    names = [process.pid.id] if process.kernel.state_carrier is not None else sorted(process.names or ())
+    names = (
+        [process.pid.id]
+        if kernel_of(process).wiring.state_carrier is not None
+        else sorted(process.names or ())
+    )
     if not names:
         raise Error(
             f"child id={spec.id!r} is durable, and needs a name by which it is found when its supervisor starts again:"

@@ -17,7 +17,7 @@ def process_of(server: type[Server]) -> Callable[..., Awaitable[None]]:
     """The process function of a server, under the name of its class: by that, workers find it."""
 
     async def run(*args: Any) -> None:
-        life = actors.running_process().kernel.state_carrier
+        life = actors.kernel_of(actors.running_process()).wiring.state_carrier
         if life is None:
             await serve(server, args)
         else:

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from typing import Literal
 
 import actors
-from actors import PID, Error, Exit, running_process
+from actors import PID, Error, Exit, kernel_of, running_process
 
 Report = Literal[
     "progress", "start_error", "child_terminated", "shutdown_error", "reached_max_restart_intensity"
@@ -41,7 +41,7 @@ def start_failed(child: Hashable, error: Error) -> None:
 def child_ended(child: Hashable, ended: Exit, *, restarts: bool) -> None:
     """A child has ended by itself."""
     if restarts:
-        running_process().kernel.counters["restarts"] += 1
+        kernel_of(running_process()).instruments.counters["restarts"] += 1
     cause = ended.result.error
     text = f"({ended.pid}) ended with reason={ended.reason}" + (f": {cause.message}" if cause else "")
     _log(

@@ -92,7 +92,7 @@ class Task(Generic[T]):
     async def watch(self) -> None:
         """Be told of its end, as `actors.execute` is: not by an event, which would be the process's own."""
         process = actors.running_process()
-        kernel = process.kernel
+        kernel = actors.kernel_of(process)
         await kernel.watch(self.pid, MonitorRef(process.pid, kernel.next_number()), self._ended)
 
     def _ended(self, ended: Exit) -> None:

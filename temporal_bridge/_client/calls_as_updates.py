@@ -124,10 +124,10 @@ class UpdateCalls:
                 elif value is CallOutcome.REFUSED:
                     await self._watches.watch(call.target, ref, call.on_exit)
                     if not await self._send(call.target, wire.refused_envelope(item), size):
-                        self._kernel.dead_letters.add(call.target, message)
+                        self._kernel.instruments.dead_letters.add(call.target, message)
                 else:
                     if run_id is None:
-                        self._kernel.dead_letters.add(call.target, message)
+                        self._kernel.instruments.dead_letters.add(call.target, message)
                     await self._watches.watch(call.target, ref, call.on_exit, run_id)
         except Error as error:
             self._under_way.pop(ref, None)

@@ -201,7 +201,7 @@ class TemporalHost:
     async def _transmit(self, target: PID, items: list[Envelope], mark: SequenceNumber) -> bool:
         """Bring a batch to a process. If the server does not take it at once, it takes time, or words for why not."""
         signal = signals.signal_of(items, mark)
-        self._kernel.counters.update(batches=1, batched_messages=len(items))
+        self._kernel.instruments.counters.update(batches=1, batched_messages=len(items))
         request_id = str(uuid.uuid4())
         if self._clients.at_once and target.node in self._served:
             client = self._clients.of(target.node)

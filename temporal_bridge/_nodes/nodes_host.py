@@ -133,7 +133,7 @@ class NodesHost:
         del self._outboxes[node]
 
     async def _deliver(self, node: str, mark: SequenceNumber, items: list[Envelope]) -> list[bool]:
-        self._kernel.counters.update(batches=1, batched_messages=len(items))
+        self._kernel.instruments.counters.update(batches=1, batched_messages=len(items))
         taken: list[bool] | None = await self._peers.while_alive(
             node, lambda: self._insist_on(node, [node, list(mark), [wire.to_row(item) for item in items]])
         )

@@ -22,4 +22,4 @@ class DeadLetterFunction(ExternFunction):
         self._portal.in_trio_soon(self._add, pid, data)
 
     def _add(self, pid: str, data: bytes) -> None:
-        self._kernel.dead_letters.add(PID.parse(pid), wire.from_envelope(Envelope(*unpack(data))))
+        self._kernel.instruments.dead_letters.add(PID.parse(pid), wire.from_envelope(Envelope(*unpack(data))))

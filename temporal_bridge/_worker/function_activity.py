@@ -133,7 +133,7 @@ class FunctionActivity:
         by = PID.parse(facts["caller"]) if "caller" in facts else None
         request = SpawnRequest(entry, tuple(args), context=facts.get("context", {}))
         attempt.set(running)
-        pid = kernel.spawn_here(request, "trio", kernel.schedulers["trio"])
+        pid = kernel.spawn_here(request, "trio", kernel.wiring.schedulers["trio"])
         process = kernel.find(pid)
         assert isinstance(process, Process)
         process.parent = by

@@ -101,7 +101,7 @@ class Activities:
         self, kernel: Kernel, mark: SequenceNumber, items: list[Envelope], seen: int
     ) -> list[bool | Answer]:
         arrivals = _arrivals.setdefault(kernel, _Arrivals())
-        host = kernel.routes.get(DURABLE)  # the node's own: its processes answer by it
+        host = kernel.wiring.routes.get(DURABLE)  # the node's own: its processes answer by it
         callers = host.callers if isinstance(host, TemporalHost) else self._host.callers
         delivery = Delivery(seen)
         calls = [wire.call_of(item) for item in items]
@@ -148,7 +148,7 @@ class Activities:
 
     def _kernel_of(self, node: str) -> Kernel | None:
         """The node if it is in this program."""
-        return self._kernel.local_nodes.get(node)
+        return self._kernel.local_node(node)
 
     @activity.defn(name=signals.WATCH)
     async def watch(self, text: str) -> tuple[Reason, Result]:

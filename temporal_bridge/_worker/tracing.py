@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def tracing_interceptors(kernel: Kernel) -> list[Interceptor]:
     """The interceptors of a bridge: one if its node is traced."""
-    if kernel.tracing is None:
+    if kernel.instruments.tracing is None:
         return []
     from opentelemetry import trace
     from opentelemetry.context import Context
@@ -30,7 +30,7 @@ def tracing_interceptors(kernel: Kernel) -> list[Interceptor]:
 
     from actors.spans import LiveSpans, SpanTracing, carried, carrier_of
 
-    tracing = kernel.tracing
+    tracing = kernel.instruments.tracing
     assert isinstance(tracing, SpanTracing)
     assert isinstance(tracing.spans, LiveSpans)
     tracer = tracing.spans.tracer

@@ -38,7 +38,7 @@ def dump_state(kernel: Kernel, process: Process, watches: WorkflowWatches) -> di
         "listeners": {topic: channel.messages for topic, channel in listeners.items() if not channel.closed},
         "names": sorted(process.names or ()),
         "groups": kernel.groups.joined(process.pid),
-        "clustered": kernel.cluster is not None and kernel.cluster.holds(process.pid),
+        "clustered": kernel.wiring.cluster is not None and kernel.wiring.cluster.holds(process.pid),
         "events": events,
         "events_opened": process.events_opened,
         "trap_links": process.options.trap_links,
@@ -62,8 +62,8 @@ def load_state(
     for group, count in carried.get("groups", {}).items():
         for _ in range(count):
             kernel.groups.join(group, process.pid)
-    if kernel.cluster is not None and carried.get("clustered"):
-        kernel.cluster.hold(process.pid)
+    if kernel.wiring.cluster is not None and carried.get("clustered"):
+        kernel.wiring.cluster.hold(process.pid)
     for item in carried["messages"]:
         process.mailbox.deliver(wire.from_envelope(Envelope(*item)))
     kernel.skip_numbers(carried["numbers"])

@@ -25,6 +25,7 @@ from actors import (
     Process,
     SpawnFunction,
     SpawnRequest,
+    Wiring,
     check_topic,
     mailbox_full,
     wire,
@@ -73,22 +74,22 @@ class DurableProcess:
         header = signals.from_header(info.headers)
         self._pid = PID(info.namespace, DURABLE, info.workflow_id)
         self._scheduler = WorkflowScheduler()
-        self._kernel = WorkflowKernel(info.namespace, id_of(info.task_queue) or DURABLE)
+        self._kernel = WorkflowKernel(info.namespace, Wiring(id_of(info.task_queue) or DURABLE))
         carried: Mapping[str, Any] = header.get("carried", {})
         self._seen = DedupWindow(carried.get("seen"))
         self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
-        self._kernel.routes[DURABLE] = self._host
-        self._kernel.remote_host = self._host
-        self._kernel.functions = self._host.functions
-        self._kernel.cluster = Cluster(
+        self._kernel.wiring.routes[DURABLE] = self._host
+        self._kernel.wiring.remote_host = self._host
+        self._kernel.wiring.functions = self._host.functions
+        self._kernel.wiring.cluster = Cluster(
             self._kernel,
             partial(self._kernel.transmit, registry_of(info.namespace)),
             lambda: self._host.children.spawn(REGISTRY, start_registry()),
             info.first_execution_run_id,
         )
-        self._kernel.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
-        self._kernel.monitors_children = True
-        self._kernel.dead_letters = DurableDeadLetters()
+        self._kernel.wiring.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
+        self._kernel.instruments.monitors_children = True
+        self._kernel.instruments.dead_letters = DurableDeadLetters()
         self._kernel.on_upgrade = self._wake
         tracing = workflow_tracing()
         if tracing is not None:
@@ -112,7 +113,7 @@ class DurableProcess:
         """What sets search attributes has them checked here."""
         self._signals = 0
         self._view: Callable[[], Any] | None = None
-        self._kernel.state_carrier = self
+        self._kernel.wiring.state_carrier = self
         self._calls = self._kernel.open_calls = OpenCalls(
             carried.get("calls", ()), carried.get("replies", {}), self._wake
         )

@@ -56,8 +56,8 @@ class WorkflowCommands:
             coroutine.close()
             self._scheduler.check_evicted()
         context = self._context.copy()
-        if self._kernel.tracing is not None:
-            self._kernel.tracing.lend(context)
+        if self._kernel.instruments.tracing is not None:
+            self._kernel.instruments.tracing.lend(context)
         task = self._scheduler.loop.create_task(coroutine, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
