@@ -104,7 +104,8 @@ NOT_CHECKED = {
     "actors.process_function(target)", "actors.process_function(name)",
     "actors.not_one_of(mark)", "actors.not_one_of(name)", "actors.not_one_of(value)", "actors.not_one_of(known)",
     # Between hosts, which agree on what they say there.
-    "actors.register_sandbox(in_sandbox)", "actors.kernel_of(process)", "actors.portable_name(cls)", "actors.portable_class(name)",
+    "actors.register_sandbox(in_sandbox)", "actors.kernel_of(process)", "actors.portable_name(cls)",
+    "actors.portable_class(name)",
 }  # fmt: skip
 
 
