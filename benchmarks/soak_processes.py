@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 import attrs
 
 import actors
-from actors import PID, Error, Exit, Namespace
+from actors import PID, Error, Exit, Namespace, register
 from supervision import Server, call, handle_call
-from temporal_bridge import register
 
 T = TypeVar("T")
 

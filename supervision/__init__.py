@@ -12,8 +12,9 @@ from supervision._children.backoff import Backoff
 from supervision._children.child_spec import Child, ChildSpec, Counts
 from supervision._children.errors import Ignore
 from supervision._children.start import ready
+from supervision._servers.callbacks import Refused
 from supervision._servers.handlers import handle_call, handle_cast, handle_info
-from supervision._servers.server import Refused, Server
+from supervision._servers.server import Server
 from supervision._servers.server_address import ServerAddress
 from supervision._servers.server_calls import (
     call,
@@ -27,18 +28,11 @@ from supervision._servers.server_calls import (
     suspend,
 )
 from supervision._servers.server_timer import ServerTimer
-from supervision._servers.state_machine import (
-    Called,
-    Entered,
-    Inserted,
-    Sent,
-    State,
-    StateEvent,
-    StateMachine,
-    TimedOut,
-)
-from supervision._services.application import Application, ApplicationHandle, Service, ServiceState
+from supervision._servers.state_events import Called, Entered, Inserted, Sent, State, StateEvent, TimedOut
+from supervision._servers.state_machine import StateMachine
+from supervision._services.application import Application, ApplicationHandle
 from supervision._services.run_application import run_application
+from supervision._services.service import Service, ServiceState
 from supervision._supervisors.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorHandle
 from supervision._supervisors.partition_supervisor import PartitionSupervisor, PartitionSupervisorHandle
 from supervision._supervisors.supervisor import Supervisor, SupervisorHandle, start

@@ -30,8 +30,9 @@ from actors.manifest import (
     texts,
 )
 from supervision._children.backoff import Backoff
-from supervision._services.application import Application, Service
+from supervision._services.application import Application
 from supervision._services.dependencies import levels
+from supervision._services.service import Service
 from supervision._supervisors.supervisor import start
 
 SERVICE: Final = "service"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from actors._scheduling.scheduler import Suspender, Wait
-
-if TYPE_CHECKING:
-    from actors._channels.channel import Channel
 
 CLOSED: Final[Any] = object()
 """What a place is fired with when its channel is closed."""
@@ -49,6 +46,13 @@ def new_waiter(scheduler: Suspender, task: object) -> Waiter:
     return waiter
 
 
+class WaitQueue(Protocol):
+    """Where waiters queue: a channel."""
+
+    def leave(self, waiter: Waiter) -> None:
+        """Take a waiter out of the queue."""
+
+
 class SelectCase(Waiter):
     """A place that waits to send, or that is one of several of a select.
 
@@ -58,7 +62,7 @@ class SelectCase(Waiter):
 
     __slots__ = ("sending", "value", "siblings")
 
-    def __init__(self, scheduler: Suspender, channel: Channel[Any], sending: bool, value: Any) -> None:
+    def __init__(self, scheduler: Suspender, channel: WaitQueue, sending: bool, value: Any) -> None:
         self.scheduler = scheduler
         self.task = scheduler.running()
         self.channel = channel

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import actors
 from actors import INVALID, NOT_FOUND, Error, Message, Result
 from supervision._children.requests import TOPIC
+from supervision._servers.callbacks import ServerCallbacks
 from supervision._servers.handlers import Arguments, table_of
-
-if TYPE_CHECKING:
-    from supervision._servers.server import Server
 
 
 class BadArguments(Error):
@@ -43,7 +41,7 @@ async def tell(message: Message, payload: Any) -> bool:
         return await actors.reply(message, refused if plain else Result(error=refused))
 
 
-def check_call(server: type[Server], message: Message) -> None:
+def check_call(server: type[ServerCallbacks], message: Message) -> None:
     """Refuse a call that no handler takes, or not with these arguments, as the server itself would.
 
     Raises:
@@ -81,7 +79,7 @@ def arguments_of(payload: Any) -> tuple[Any, ...]:
     return tuple(payload) if isinstance(payload, tuple) else (payload,)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
-def no_handler(message: Message, server: type[Server]) -> Error:
+def no_handler(message: Message, server: type[ServerCallbacks]) -> Error:
     """The answer to a call that the server has no method for."""
     return Error(
         f"{server.__qualname__} has no method {message.topic!r} with @handle_call",

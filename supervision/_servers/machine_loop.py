@@ -12,16 +12,16 @@ import actors
 from actors import CONFLICT, INVALID, Channel, Error, Message, invalid, payload_of
 from supervision._children.exit import monotonic
 from supervision._servers.answers import arguments_of
+from supervision._servers.callbacks import ServerCallbacks
 from supervision._servers.handlers import Arguments
-from supervision._servers.server import Server
 from supervision._servers.server_loop import CarriedState, ServerLoop, awaited
-from supervision._servers.state_machine import (
+from supervision._servers.state_events import (
     Called,
     Entered,
     Inserted,
     Sent,
     StateEvent,
-    StateMachine,
+    StateMachineCallbacks,
     StateMethod,
     TimedOut,
     TimeoutKind,
@@ -59,7 +59,7 @@ class MachineLoop(ServerLoop):
     # `_queue` is what comes before anything is received, `_postponed` what waits for another state, the oldest first.
     __slots__ = ("_machine", "_queue", "_postponed", "_timers", "_transition")
 
-    def __init__(self, machine: StateMachine) -> None:
+    def __init__(self, machine: StateMachineCallbacks) -> None:
         super().__init__(machine)
         self._machine = machine
         self._queue: deque[StateEvent] = deque()
@@ -220,7 +220,7 @@ class MachineLoop(ServerLoop):
 
     # States
 
-    def check_state(self, code: type[Server], state: Any) -> None:
+    def check_state(self, code: type[ServerCallbacks], state: Any) -> None:
         """Refuse a state that is none, too."""
         super().check_state(code, state)
         name = state.get("state")

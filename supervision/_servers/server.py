@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 import actors
-from actors import Duration, Error, Event, Message, Node, Reason, Target, seconds
+from actors import Duration, Message, Node, Reason, Target, seconds
 from supervision._children.child_spec import Type
 from supervision._servers.answers import answer, check_call
+from supervision._servers.callbacks import ServerCallbacks
 from supervision._servers.server_address import ServerAddress, key_prefix
+from supervision._servers.server_loop import ServerLoop
+from supervision._servers.server_process import process_of
 from supervision._servers.server_timer import ServerTimer, start_timer
 
-if TYPE_CHECKING:
-    from supervision._servers.server_loop import ServerLoop
 
-log = logging.getLogger("everproc.supervision")
-
-
-class Refused(Error):
-    """Raised by a call handler to refuse one request: the caller gets this error, and the server goes on.
-
-    Any other exception in a handler ends the server, as in OTP: its state cannot be trusted any more.
-    """
-
-
-class Server:
+class Server(ServerCallbacks):
     """State, and the only code that touches it. Subclass it; handlers may be `def` or `async def`.
 
         class Counter(Server):
@@ -45,66 +35,9 @@ class Server:
     The attributes of the instance are the state. Messages are handled one at a time, in the order in which they came.
     """
 
-    # A slot, so that what the subclass sets, `vars(self)`, is the state and nothing else.
-    __slots__ = ("__dict__", "__weakref__", "_serving")
+    __slots__ = ()
 
     _serving: ServerLoop
-
-    code_version: ClassVar[Any] = None
-    """The version of this code, which the `code_change` of the code after it is given."""
-
-    # To be overridden
-
-    def init(self, *args: Any, **named: Any) -> Any:  # type checkers take this for "any arguments"
-        """Make the first state, of what `start_server` or the spec gave. The start returns when this has.
-
-        Raise `Ignore` not to run, and any error to fail.
-        """
-
-    def handle_continue(self, value: Any) -> Any:
-        """Go on after `continue_with`, before any message is handled."""
-        raise NotImplementedError(f"{type(self).__qualname__} used continue_with and has no handle_continue")
-
-    def handle_timeout(self) -> Any:
-        """No message has come for as long as `set_timeout` said."""
-
-    def handle_message(self, message: Message) -> Any:
-        """A message that no handler takes. It is logged and dropped."""
-        log.warning("server %s (%s) dropped %r", actors.self_pid(), type(self).__qualname__, message)
-
-    def handle_event(self, event: Event) -> Any:
-        """The end of a process that is monitored, or of a linked one with `trap_links`. It is logged and dropped."""
-        log.warning("server %s (%s) dropped %r", actors.self_pid(), type(self).__qualname__, event)
-
-    def handle_upgrade(self) -> Any:
-        """A durable server goes on in a new run, with its state, messages, monitors and timers as they were.
-
-        Other tasks of the process, of `actors.start_soon`, are gone: start them again here.
-        """
-
-    def terminate(self, reason: str) -> Any:
-        """Clean up, last of all.
-
-        Called when the server stops itself, fails, is asked to stop, or traps links and loses its parent; not when it
-        is terminated, nor by a link that it does not trap.
-
-        Args:
-            reason: the exit reason: `normal`, `shutdown`, `cancelled`, or `error`.
-        """
-
-    @classmethod
-    def code_change(cls, old_version: Any, state: dict[str, Any], extra: Any) -> Any:
-        """Make the state for this code out of that for the code before; see `change_code`.
-
-        Args:
-            old_version: the `code_version` of the class before.
-            state: its attributes; of a state machine also `state`.
-            extra: what was given to `change_code`.
-
-        Returns:
-            The attributes from now on. Left as it is, the same as before.
-        """
-        return state
 
     # To be called in a handler
 
@@ -174,8 +107,6 @@ class Server:
     @classmethod
     def __everproc_process__(cls) -> Callable[..., Awaitable[Any]]:
         """As `actors.Behaviour`."""
-        from supervision._servers.server_process import process_of  # which handles what this module declares
-
         return process_of(cls)
 
     @classmethod
@@ -190,8 +121,6 @@ class Server:
 
     def __supervision_serving__(self) -> ServerLoop:
         """What runs this instance."""
-        from supervision._servers.server_loop import ServerLoop
-
         return ServerLoop(self)
 
     @classmethod

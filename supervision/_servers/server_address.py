@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 import actors
 from actors import PID, Duration, Node, Spawner, invalid, process_entry
-
-if TYPE_CHECKING:
-    from supervision._servers.server import Server
+from supervision._servers.callbacks import ServerCallbacks
 
 
 @attrs.frozen
 class ServerAddress:
     """Where a server of a class is found by its key, whether it runs or not. Made by `Server.at`."""
 
-    server: type[Server]
+    server: type[ServerCallbacks]
     key: str
     on: str | None = None
     node: Node | None = attrs.field(default=None, repr=False, eq=False)
@@ -57,6 +55,6 @@ class ServerAddress:
         return spawner(name, self.on).detach()
 
 
-def key_prefix(server: type[Server]) -> str:
+def key_prefix(server: type[ServerCallbacks]) -> str:
     """What the names of all servers of a class begin with, before their keys."""
     return f"{process_entry(server, 'server').id}/"

@@ -31,8 +31,8 @@ from actors import (
 from supervision._children.exit import exit_as
 from supervision._children.requests import STARTED, TOPIC, Request, unknown_request
 from supervision._servers.answers import BadArguments, answer, arguments_of, check_arguments, no_handler, tell
+from supervision._servers.callbacks import Refused, ServerCallbacks
 from supervision._servers.handlers import Arguments, table_of
-from supervision._servers.server import Refused, Server
 from supervision._servers.server_timer import ServerTimer, resume_timers, timers_set
 
 log = logging.getLogger("everproc.supervision")
@@ -91,7 +91,7 @@ class ServerLoop:
         "_farewell",
     )
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ServerCallbacks) -> None:
         self.server = server
         self.life: StateCarrier | None = None
         """What a durable server has, to go on in a new run now and then."""
@@ -349,7 +349,7 @@ class ServerLoop:
                 raise unknown_request(verb)
         return None
 
-    async def _change_code(self, code: type[Server], extra: Any) -> None:
+    async def _change_code(self, code: type[ServerCallbacks], extra: Any) -> None:
         """Become an instance of another class; unchanged if anything is wrong with it (OTP)."""
         server, old = self.server, type(self.server)
         if not self.suspended:
@@ -368,20 +368,20 @@ class ServerLoop:
         set_state(server, after)
         self._table = table_of(code)
 
-    def check_state(self, code: type[Server], state: Any) -> None:
+    def check_state(self, code: type[ServerCallbacks], state: Any) -> None:
         """Refuse what a server of that class cannot have as its state."""
         if not isinstance(state, Mapping):
             raise invalid("state", state, "a mapping of attributes")
 
 
-def get_state(server: Server) -> dict[str, Any]:
+def get_state(server: ServerCallbacks) -> dict[str, Any]:
     """The attributes of a server: its own, and the slots of an attrs class."""
     kind = type(server)
     slots: Any = attrs.fields(kind) if attrs.has(kind) else ()
     return {**{slot.name: getattr(server, slot.name) for slot in slots}, **vars(server)}
 
 
-def set_state(server: Server, state: Mapping[str, Any]) -> None:
+def set_state(server: ServerCallbacks, state: Mapping[str, Any]) -> None:
     """Replace all attributes of a server."""
     for name in vars(server).keys() - state.keys():
         delattr(server, name)

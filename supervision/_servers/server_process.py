@@ -9,11 +9,11 @@ import actors
 from actors import Message, StateCarrier
 from supervision._children.requests import TOPIC
 from supervision._children.start import answer_starter, fail_to_start
-from supervision._servers.server import Server
+from supervision._servers.callbacks import ServerCallbacks
 from supervision._servers.server_loop import CarriedState, Stopped, awaited, get_state
 
 
-def process_of(server: type[Server]) -> Callable[..., Awaitable[None]]:
+def process_of(server: type[ServerCallbacks]) -> Callable[..., Awaitable[None]]:
     """The process function of a server, under the name of its class: by that, workers find it."""
 
     async def run(*args: Any) -> None:
@@ -27,7 +27,7 @@ def process_of(server: type[Server]) -> Callable[..., Awaitable[None]]:
     return run
 
 
-async def serve(server: type[Server], args: tuple[Any, ...]) -> None:
+async def serve(server: type[ServerCallbacks], args: tuple[Any, ...]) -> None:
     """The process of a `Server` in memory."""
     process = actors.running_process()
     # Whoever starts it by `start_server`, or as a child, is linked to it and asks. Nobody else waits for an answer.
@@ -54,7 +54,7 @@ async def serve(server: type[Server], args: tuple[Any, ...]) -> None:
     await serving.run(lambda: serving.begin(first))
 
 
-async def serve_for_long(server: type[Server], args: tuple[Any, ...], life: StateCarrier) -> None:
+async def serve_for_long(server: type[ServerCallbacks], args: tuple[Any, ...], life: StateCarrier) -> None:
     """The process of a durable `Server`. Its starter asks when it likes: how it ended can be found out later, too."""
     serving = server().__supervision_serving__()
     serving.life = life

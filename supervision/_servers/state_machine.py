@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, cast
 
-import attrs
-
-from actors import Duration, Exit, LinkDown, Message, register, seconds
+from actors import Duration, Message, seconds
+from supervision._servers.machine_loop import MachineLoop
 from supervision._servers.server import Server
-
-if TYPE_CHECKING:
-    from supervision._servers.machine_loop import MachineLoop
-
-TimeoutKind = Literal["event", "state", "named"]
-
-
-@register
-@attrs.frozen
-class Called:
-    """Somebody waits for a reply to `call(pid, name, *args)`: answer with `await self.reply(event, value)`."""
-
-    name: str
-    args: tuple[Any, ...]
-    named: Mapping[str, Any] = attrs.field(repr=False)
-    message: Message = attrs.field(repr=False, eq=False)
+from supervision._servers.state_events import (
+    Called,
+    Inserted,
+    StateMachineCallbacks,
+    TimeoutKind,
+)
 
 
-@register
-@attrs.frozen
-class Sent:
-    """A message that nobody waits for, by `actors.send` or `cast`."""
-
-    topic: str
-    payload: Any
-    message: Message = attrs.field(repr=False, eq=False)
-
-
-@register
-@attrs.frozen
-class Entered:
-    """The state was entered from another, or for the first time, when `previous` is the state itself."""
-
-    previous: str
-
-
-@register
-@attrs.frozen
-class Inserted:
-    """What `next_event` was given."""
-
-    value: Any
-
-
-@register
-@attrs.frozen
-class TimedOut:
-    """A time-out: of the next event, of the state, or one with a name."""
-
-    kind: TimeoutKind
-    name: str
-    payload: Any
-
-
-StateEvent = Called | Sent | Entered | Inserted | TimedOut | Exit | LinkDown
-"""What a state is called with."""
-
-State = str | Callable[[StateEvent], Any]
-"""A state: its method, `self.open`, or the name of that."""
-
-
-class StateMachine(Server):
+class StateMachine(Server, StateMachineCallbacks):
     """A server whose states are methods. Each is called with an event, and returns the next state, or None to stay.
 
         class Door(StateMachine):
@@ -100,12 +45,6 @@ class StateMachine(Server):
     put aside; if the state has changed, all that were put aside come again, the oldest first; those of `next_event`
     come before them; time-outs of no length come after what waits already, and before what was not received yet.
     """
-
-    state: str
-    """The name of the current state."""
-
-    state_enter: bool = False
-    """Whether a state is called with `Entered` when it is entered. It can then not change the state or postpone."""
 
     def next_event(self, value: Any) -> None:
         """Have the event `Inserted(value)` come before all that waits."""
@@ -153,14 +92,7 @@ class StateMachine(Server):
 
     def __supervision_serving__(self) -> MachineLoop:
         """As `Server`."""
-        from supervision._servers.machine_loop import (
-            MachineLoop,  # which handles what this module declares
-        )
-
         return MachineLoop(self)
-
-
-StateMethod = Callable[[StateEvent], State | Awaitable[State | None] | None]
 
 
 def _length(duration: Duration) -> timedelta:

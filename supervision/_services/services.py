@@ -9,8 +9,8 @@ from actors import PID, Cancel, Channel, Error, Exit
 from supervision._children import errors
 from supervision._children.restart import is_clean
 from supervision._children.start import launch, until_ready
-from supervision._services.application import Service, ServiceState
 from supervision._services.dependencies import levels
+from supervision._services.service import Service, ServiceState
 from supervision._supervisors import reports
 from supervision._supervisors.supervisor_process import Stop, SupervisorProcess
 
