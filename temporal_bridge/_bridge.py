@@ -47,7 +47,6 @@ from temporal_bridge._worker.sdk_metrics import SDKMetrics
 from temporal_bridge._worker.search_attributes import RefusedAttributesFunction
 from temporal_bridge._worker.system_activities import Activities
 from temporal_bridge._worker.tracing import tracing_interceptors
-from temporal_bridge._worker.unsupported import EndUnsupported
 from temporal_bridge._worker.worker import Worker, report_offences
 from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._workflow.durable_process import DurableProcess
@@ -315,7 +314,6 @@ async def _worker(
         activities=[*activities.for_worker(), served.function],
         workflow_runner=workflow_runner(worker.sandbox, client.data_converter.payload_codec),
         interceptors=[
-            EndUnsupported(client),
             RefusedAttributesFunction(client),
             DeadLetterFunction(kernel, portal),
         ],

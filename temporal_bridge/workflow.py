@@ -7,7 +7,7 @@ All of it raises `Error` with kind CONFLICT outside a durable process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attr
@@ -100,10 +100,8 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
     that passed this spot before the call was there gets `DEFAULT_VERSION`.
 
     Raises:
-        Error: kind INVALID for bad arguments; CONFLICT, when its version is not supported any more: let that end the
-            process. One that passed this spot with code that is gone cannot even be replayed, so its worker has it
-            terminated, with this error. Declared with `on_crash="suspend"` it is suspended instead, with this error
-            shown for its workflow task, until code is deployed that supports it.
+        Error: kind INVALID for bad arguments. CONFLICT when this code does not support the version of this execution:
+            the process is suspended, whatever it does with the error, until code is deployed that supports it.
     """
     _check()
     if not isinstance(change_id, str) or not change_id:
@@ -118,21 +116,35 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
             kind=INVALID,
         )
     # Each number is a patch of Temporal's: the newest one that the history knows is the version of this execution.
-    found = next(
-        (number for number in range(max_supported, 0, -1) if temporal.patched(f"{change_id}@{number}")),
-        DEFAULT_VERSION,
-    )
+    found = _newest(change_id, range(max_supported, 0, -1))
+    if found == DEFAULT_VERSION and temporal.unsafe.is_replaying():
+        # Code that was deployed before, and is newer than this one, may have recorded a number that this one lacks. To
+        # ask is safe only in a replay: otherwise the answer is yes, and is recorded.
+        found = _newest(change_id, range(max_supported + _NEWER, max_supported, -1))
+    if min_supported <= found <= max_supported:
+        return found
     if found < min_supported:
-        error = Error(
-            f"version of {change_id!r} is {found} in this execution, older than the supported {min_supported}:"
-            " keep the older code until such executions have ended",
-            kind=CONFLICT,
-            details={"change_id": change_id, "version": found},
-        )
-        instance: Any = temporal.instance()
-        instance.refuse_version(error)
-        raise error
-    return found
+        text = f"older than the supported {min_supported}: deploy code that still supports it"
+    else:
+        text = f"newer than the supported {max_supported}: deploy the newer code again"
+    error = Error(
+        f"version of {change_id!r} is {found} in this execution, {text}",
+        kind=CONFLICT,
+        details={"change_id": change_id, "version": found},
+    )
+    instance: Any = temporal.instance()
+    instance.refuse_version(error)
+    raise error
+
+
+_NEWER: Final = 100
+"""How many versions newer than its own a rolled back program recognizes."""
+
+
+def _newest(change_id: str, numbers: Iterable[int]) -> int:
+    """The first of some versions that the history of this execution has."""
+    found = (number for number in numbers if temporal.patched(f"{change_id}@{number}"))
+    return next(found, DEFAULT_VERSION)
 
 
 def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | None = None) -> None:

@@ -66,7 +66,7 @@ async def test_w26_call_of_a_local_process_costs_one_event(here: Outside) -> Non
     pid = await here.node.spawn(call_many, local, 10, 1)
     assert await here.result(pid) == list(range(10))
     found = await kinds(here, pid)
-    assert found.count("EVENT_TYPE_MARKER_RECORDED") == 10 + 1  # one says that the run knows such calls
+    assert found.count("EVENT_TYPE_MARKER_RECORDED") == 10
     assert "EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED" not in found
     assert "EVENT_TYPE_TIMER_STARTED" not in found
     await eventually(partial(is_zero, here, local))

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,9 @@ from temporalio.converter import DataConverter
 
 import actors
 import examples.orders.process as orders
-from actors import PID, Error, Exit, Namespace, Node
+from actors import PID, Error, Exit, Namespace, Node, portable_name, register
+from actors._kernel import entries
+from actors._values import portable
 from examples.saga import trip
 from temporal_bridge import TemporalBridge, TemporalClient, Worker, workflow
 from temporal_bridge._asyncio.portal import Portal
@@ -222,11 +224,6 @@ async def test_w06_running_processes_keep_their_version_and_new_ones_get_the_new
         assert "does not replay" in again[3].error.message
 
 
-@versioned.process(worker=WORKER, on_crash="suspend")
-async def changing_carefully() -> list[Any]:
-    return await changing()
-
-
 async def begun(address: str, queue: str, target: Any, monkeypatch: pytest.MonkeyPatch, number: int) -> PID:
     """A process that a deployment has begun, and that waits."""
     monkeypatch.setattr(sys.modules[__name__], "deployed", number)
@@ -236,67 +233,120 @@ async def begun(address: str, queue: str, target: Any, monkeypatch: pytest.Monke
     return pid
 
 
-@pytest.mark.parametrize("number", [1, 2], ids=["before the version call", "with an older version"])
-async def test_w06_process_of_an_unsupported_version_ends_with_a_clear_error(
-    temporal_address: str, monkeypatch: pytest.MonkeyPatch, number: int
+async def task_failures(here: Deployment, pid: PID) -> list[str]:
+    """Why workflow tasks of a process have failed."""
+    history = await here.portal.call(here.client.get_workflow_handle(pid.id).fetch_history)
+    return [
+        event.workflow_task_failed_event_attributes.failure.message
+        for event in history.events
+        if event.HasField("workflow_task_failed_event_attributes")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "unfit", "text"),
+    [
+        (1, (3, 2), "version of 'way' is -1 in this execution, older than the supported 2"),
+        (2, (3, 2), "version of 'way' is 1 in this execution, older than the supported 2"),
+        (3, (2, -1), "version of 'way' is 2 in this execution, newer than the supported 1"),
+    ],
+    ids=["before the version call", "with an older version", "with a newer version"],
+)
+async def test_w06_process_of_an_unsupported_version_waits_for_code_that_supports_it(
+    temporal_address: str, monkeypatch: pytest.MonkeyPatch, number: int, unfit: tuple[int, int], text: str
 ) -> None:
     queue = f"q-{uuid.uuid4()}"
     pid = await begun(temporal_address, queue, changing, monkeypatch, number)
-    monkeypatch.setattr(sys.modules[__name__], "deployed", 3)
-    monkeypatch.setattr(sys.modules[__name__], "supported", 2)
+    module = sys.modules[__name__]
+    before = module.supported
+    monkeypatch.setattr(module, "deployed", unfit[0])
+    monkeypatch.setattr(module, "supported", unfit[1])
     async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
         await here.portal.call(here.client.get_workflow_handle(pid.id).signal, "go")
 
-        async def body() -> Exit:
-            await actors.monitor(pid)
-            event = await actors.events().receive()
-            assert isinstance(event, Exit)
-            return event
+        async def failed() -> bool:
+            return bool(await task_failures(here, pid))
 
-        event: Exit = await here.node.execute(body, on="trio")
-        error = event.result.error
-        assert error is not None
-        found = -1 if number == 1 else 1
-        assert (event.reason, error.kind) == ("error", "CONFLICT")
-        assert f"version of 'way' is {found} in this execution, older than the supported 2" in error.message
-        assert dict(error.details) == {"change_id": "way", "version": found}
-        # The same from the recorded history, and a replay ends nobody.
+        await eventually(failed)
+        (failure, *_) = await task_failures(here, pid)
+        assert text in failure
+        # The same from the recorded history.
         history = await here.portal.call(here.client.get_workflow_handle(pid.id).fetch_history)
         (again,) = await replayed(here.portal, [history], sandbox=False)
         assert again.error is not None
-        assert f"version of 'way' is {found}" in again.error.message
-        # What begins now has the newest version.
-        fresh = await here.node.spawn(changing)
-        await here.portal.call(here.client.get_workflow_handle(fresh.id).signal, "go")
-        assert await here.portal.call(here.client.get_workflow_handle(fresh.id).result) == [2, 2]
+        assert text in again.error.message
+    monkeypatch.setattr(module, "deployed", max(number, 2))
+    monkeypatch.setattr(module, "supported", before)
+    async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
+        found = number - 1 if number > 1 else -1
+        assert await here.portal.call(here.client.get_workflow_handle(pid.id).result) == [found, found]
 
 
-async def test_w06_precious_process_of_an_unsupported_version_waits_for_code_that_supports_it(
-    temporal_address: str, monkeypatch: pytest.MonkeyPatch
+@register
+@attrs.frozen
+class Book:
+    name: str
+    price: int = 0
+
+
+@attrs.frozen
+class BookWithoutPrice:
+    name: str
+
+
+@versioned.process(worker=WORKER)
+async def sells(book: Book) -> str:
+    await actors.listen("go").receive()
+    return book.name
+
+
+def lose_the_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(entries._entries, "versioned:sells")
+
+
+def lose_a_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(portable._portable, portable_name(Book), BookWithoutPrice)
+
+
+async def is_listed_as_suspended(here: Deployment, pid: PID) -> bool:
+    host = here.node.kernel.wiring.routes["temporal"]
+    return any(found.pid == pid and found.status == "suspended" for found in await host.processes(limit=1000))
+
+
+@pytest.mark.parametrize("lose", [lose_the_entry, lose_a_field])
+async def test_process_that_the_code_does_not_fit_waits_for_code_that_does(
+    temporal_address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    lose: Callable[[pytest.MonkeyPatch], None],
 ) -> None:
     queue = f"q-{uuid.uuid4()}"
-    pid = await begun(temporal_address, queue, changing_carefully, monkeypatch, 1)
-    monkeypatch.setattr(sys.modules[__name__], "deployed", 2)
-    monkeypatch.setattr(sys.modules[__name__], "supported", 1)
     async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
-        handle = here.client.get_workflow_handle(pid.id)
-        await here.portal.call(handle.signal, "go")
-        failures: list[str] = []
+        pid = await here.node.spawn(sells, Book("Dune", 9))
+        await eventually(partial(has_begun, here, pid))
+    with monkeypatch.context() as patch:
+        lose(patch)
+        caplog.clear()
+        caplog.set_level("WARNING")
+        async with deployment(temporal_address, queue, sandbox=False) as here:
+            assert await here.node.send(pid, "hello")
 
-        async def failed() -> bool:
-            events = (await here.portal.call(handle.fetch_history)).events
-            failures[:] = [
-                event.workflow_task_failed_event_attributes.failure.message
-                for event in events
-                if event.HasField("workflow_task_failed_event_attributes")
+            async def failed() -> bool:
+                return bool(await task_failures(here, pid))
+
+            await eventually(failed)
+            (failure, *_) = await task_failures(here, pid)
+            assert failure.startswith("suspended: ")
+            seen = await here.node.describe(pid)
+            assert (seen.status, f"suspended: {seen.details['suspended']}") == ("suspended", failure)
+            assert [record.message.partition(" is ")[0] for record in caplog.records] == [
+                f"durable process {pid.id} (versioned:sells)"
             ]
-            return bool(failures)
-
-        await eventually(failed)
-    assert "version of 'way' is -1 in this execution, older than the supported 1" in failures[0]
-    monkeypatch.setattr(sys.modules[__name__], "supported", -1)
+            if lose is lose_a_field:  # once is enough: the server lists it after the second attempt
+                await eventually(partial(is_listed_as_suspended, here, pid))
     async with deployment(temporal_address, queue, versioned, sandbox=False) as here:
-        assert await here.portal.call(here.client.get_workflow_handle(pid.id).result) == [-1, -1]
+        assert await here.node.send(pid, "go")
+        assert await here.portal.call(here.client.get_workflow_handle(pid.id).result) == "Dune"
 
 
 async def test_w39_what_replays_the_same(here: Outside) -> None:

@@ -42,6 +42,7 @@ from temporal_bridge._client.inbound_calls import InboundCalls
 from temporal_bridge._client.server_liveness import retry_while_unavailable
 from temporal_bridge._client.signal_workflow import send_signal, try_signal
 from temporal_bridge._client.start_workflow import Starting
+from temporal_bridge._client.suspended import is_listed_as_suspended, last_task_failure
 from temporal_bridge._client.watches import Watches
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
@@ -339,7 +340,7 @@ class TemporalHost:
         return Description(
             PID(self._clients.own.namespace, DURABLE, found.id),
             found.workflow_type,
-            "running",
+            "suspended" if is_listed_as_suspended(found) else "running",
             parent,
             age=_age(found),
             details={"run_id": found.run_id, "task_queue": found.task_queue, "start_time": found.start_time},
@@ -360,6 +361,12 @@ class TemporalHost:
         }
         if self._web is not None:
             details["web"] = f"{self._web}/namespaces/{target.node}/workflows/{target.id}/{found.run_id}"
+        reason = None
+        if found.raw_description.HasField("pending_workflow_task"):
+            history = partial(last_task_failure, self._clients.own, target)
+            reason = await ask(self._portal, f"describing {target}", history)
+        if reason is not None:
+            status, details["suspended"] = "suspended", reason
         own = await self._own_description(target) if status == "running" else None
         if own is None:
             return Description(target, found.workflow_type, status, age=_age(found), details=details)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from temporalio import workflow
 from temporalio.worker import Interceptor, WorkflowInboundInterceptor, WorkflowInterceptorClassInput
@@ -29,7 +29,3 @@ def extern_function(name: str) -> Callable[..., Any] | None:
     """In a workflow: a function that its worker lends. A replay has none."""
     functions = cast("Mapping[str, Any]", workflow.extern_functions())  # pyright: ignore[reportUnknownMemberType]
     return functions.get(name)
-
-
-END: Final = "everproc_end"
-"""The function that a workflow asks to be ended by: its id, its run, and why."""

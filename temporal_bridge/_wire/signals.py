@@ -21,7 +21,7 @@ from temporal_bridge._wire.converter import MsgpackPayloadConverter, payload_siz
 
 HEADER: Final = "everproc"
 DEADLINE: Final = "@deadline"
-"""Announces a cancel request; in old histories, only its deadline."""
+"""Announces a cancel request, which Temporal brings without its deadline, reason and sender."""
 
 
 DESCRIBE: Final = "@describe"

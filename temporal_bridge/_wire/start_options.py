@@ -60,7 +60,8 @@ class StartOptions:
     task_queue: str | None = None
     execution_timeout: timedelta | None = None
     run_timeout: timedelta | None = None
-    task_timeout: timedelta | None = None
+    task_timeout: timedelta = timedelta(seconds=5)
+    """Half of Temporal's: a worker that dies, and a deployment that does not fit, hold a process up for so long."""
     id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.USE_EXISTING
     id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
     execution_error_when_already_started: bool = False

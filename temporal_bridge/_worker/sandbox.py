@@ -17,6 +17,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import Info
 
 import actors
+from temporal_bridge._workflow.suspension import quiet_log
 
 PASSED_THROUGH: Final = (
     "actors",
@@ -34,6 +35,7 @@ PASSED_THROUGH: Final = (
 
 def workflow_runner(sandbox: bool, codec: PayloadCodec | None = None) -> WorkflowRunner:
     """What a worker, or a replay, runs durable processes with; the codec is that of its payloads."""
+    quiet_log()
     if not sandbox:
         return UnsandboxedWorkflowRunner()
     # Only a module that is loaded already passes through, and some of `actors` are loaded when they are named.

@@ -34,16 +34,12 @@ def registry_of(namespace: str) -> PID:
 
 
 def start_registry() -> SpawnRequest:
-    """What starts it, or finds the one that runs; it outlives whoever starts it.
-
-    A worker that dies with a task of it in hand is missed after `task_timeout`: everybody waits for it.
-    """
+    """What starts it, or finds the one that runs; it outlives whoever starts it."""
     return SpawnRequest(
         process_entry(cluster),
         (),
         name=REGISTRY,
         options={
             "temporal.workflow.parent_close_policy": "abandon",
-            "temporal.workflow.task_timeout": "5s",
         },
     )

@@ -16,23 +16,35 @@ from actors import (
 
 
 def entry_of(workflow_type: str) -> Entry:
-    """The entry of a workflow type. One that is not declared here fails the workflow, and says how to declare it.
+    """The entry of a workflow type; a stand-in for one that is not declared here, of which there is no code.
 
-    Not from here: what is raised while the instance is made leaves a coroutine of the SDK's behind that never ran.
+    Nothing is raised from here: that would leave a coroutine of the SDK behind that never ran.
     """
     try:
         return process_entry(workflow_type)
     except Error as error:
-        missing = error
+        return Entry(workflow_type, "process", _Missing(error))
 
-    async def fail(*_: Any) -> None:
-        raise missing
 
-    return Entry(workflow_type, "process", fail)
+class _Missing:
+    """Stands for the function of an entry that is not declared."""
+
+    def __init__(self, error: Error) -> None:
+        self.error = error
+
+    async def __call__(self, *_: Any) -> None:
+        """Nothing calls it: `function_of` says that it is missing."""
+        raise self.error
 
 
 def function_of(entry: Entry) -> Callable[..., Awaitable[Any]]:
-    """The function, from the sandbox's own copy of its module if there is a sandbox."""
+    """The function, from the sandbox's own copy of its module if there is a sandbox.
+
+    Raises:
+        Error: kind NOT_FOUND when the entry is not declared here; INVALID when the sandbox cannot import its module.
+    """
+    if isinstance(entry.function, _Missing):
+        raise entry.function.error
     if not importable(entry):
         return entry.function
     module, _, name = entry.source.partition(":")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Any
 
 from temporalio import workflow
 
@@ -12,9 +12,6 @@ from actors import Entry, Error, Exit, Process, Reason
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._wire.failures import to_failure, to_memo
 from temporal_bridge._workflow.determinism import explained
-
-_STOPPED: Final = "everproc-stopped-by-its-supervisor"
-"""The change since which such a process closes as cancelled. Executions before it closed as failed."""
 
 log = logging.getLogger("everproc.bridge")
 
@@ -40,20 +37,13 @@ def completion(process: Process, entry: Entry, event: Exit, asked_to_stop: bool)
         return event.result.value
     if not workflow.unsafe.is_replaying():
         _report(process, entry, reason, error)
-    if reason == "shutdown" and asked_to_stop and _closes_as_cancelled():
+    # A durable parent would see no more of such a child than that it was cancelled: to it the child fails.
+    if reason == "shutdown" and asked_to_stop and workflow.info().parent is None:
         workflow.upsert_memo(to_memo(error, reason))
         raise asyncio.CancelledError
     if reason == "error" and entry.on_crash == "suspend" and error.__cause__ is not None:
         raise error.__cause__  # fails the task, which is tried again until mended code is deployed
     raise to_failure(explained(error), reason)
-
-
-def _closes_as_cancelled() -> bool:
-    """Whether a process that its supervisor has stopped is none that failed, to Temporal.
-
-    A parent that is durable itself would see no more of it than that it was cancelled.
-    """
-    return workflow.info().parent is None and workflow.patched(_STOPPED)
 
 
 def _report(process: Process, entry: Entry, reason: Reason, error: Error) -> None:

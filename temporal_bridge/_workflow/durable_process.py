@@ -34,7 +34,6 @@ from actors.wire import CallOutcome, DedupWindow, Envelope, receive
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, read_cancel
 from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._wire.extern_functions import END, extern_function
 from temporal_bridge._wire.failures import to_failure
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import id_of, open_workers
@@ -50,6 +49,7 @@ from temporal_bridge._workflow.open_updates import OpenCalls
 from temporal_bridge._workflow.outbound.attribute_checks import AttributeChecks
 from temporal_bridge._workflow.outbound.host import WorkflowHost
 from temporal_bridge._workflow.scheduler import WorkflowScheduler
+from temporal_bridge._workflow.suspension import Suspended, suspension
 from temporal_bridge._workflow.tracing import workflow_tracing
 
 log = logging.getLogger("everproc.bridge")
@@ -121,7 +121,7 @@ class DurableProcess:
         self._exit: Exit | None = None
         self._awake: asyncio.Future[None] | None = None
         self._deadline: float | None = None
-        self._defect: Error | None = None
+        self._misfit: Suspended | None = None
         self._late: list[Envelope] | None = None
         """What comes while an upgraded process sends the last of its old code, before its new code begins."""
         if carried:
@@ -142,6 +142,9 @@ class DurableProcess:
         try:
             values = [workflow.payload_converter().from_payload(value.payload) for value in args]
             function = function_of(self._entry)
+        except Error as error:
+            raise suspension(error) from error
+        try:
             check_source(self._entry)
         except Error as error:
             raise to_failure(error) from error
@@ -287,12 +290,10 @@ class DurableProcess:
         """Act on what came; False when it was dropped."""
         try:
             if item.topic == signals.DEADLINE:
-                deadline, *announced = item.values
+                deadline, by, reason, id = item.values
                 if deadline is not None:
                     self._terminate_at(self._scheduler.time() + float(deadline))
-                if announced:
-                    by, reason, id = announced
-                    self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
+                self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
             elif self._late is not None:
                 self._late.append(item)
             elif item.topic == wire.CANCEL_CALL:
@@ -323,19 +324,12 @@ class DurableProcess:
             log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
 
     def refuse_version(self, error: Error) -> None:
-        """The code does not support the version that the process goes by, which ends it, or suspends it if declared so.
+        """The code does not support the version that the process goes by: it is suspended.
 
-        While it replays, both begin with a workflow task that fails: it would be tried again until code is deployed
-        that can go on.
+        Its workflow task fails, and is tried again until code is deployed that can continue.
         """
-        suspend = self._entry.on_crash == "suspend"
-        if not suspend and not workflow.unsafe.is_replaying():
-            return
-        self._defect = error
+        self._misfit = suspension(error)
         self._wake()
-        end = extern_function(END)
-        if not suspend and end is not None:
-            end(self._pid.id, workflow.info().run_id, error)
 
     # The end
 
@@ -352,9 +346,9 @@ class DurableProcess:
 
         The server records one cancel request for a run. Any other cancellation of this task is the instance's eviction.
         """
-        while self._defect is not None or not done():
-            if self._defect is not None:
-                raise self._defect
+        while self._misfit is not None or not done():
+            if self._misfit is not None:
+                raise self._misfit
             self._awake = self._scheduler.loop.create_future()
             try:
                 await self._awake

@@ -35,6 +35,8 @@ DYNAMIC_CONFIG: Final[Mapping[str, str]] = {
     "history.timerProcessorMaxTimeShift": '"1ms"',
     "history.workflowIdReuseMinimalInterval": '"1ms"',
     "frontend.namespaceCount": "20000",
+    # So that a list of processes shows which are suspended after two failed tasks, not after five.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 
 _ATTRIBUTE_TYPES: Final = ("Text", "Keyword", "Int", "Double", "Bool", "Datetime", "KeywordList")

@@ -38,9 +38,6 @@ from temporal_bridge._workflow.outbound.messages import AT_MOST, PICKED_UP, Work
 from temporal_bridge._workflow.outbound.watches import WorkflowWatches
 from temporal_bridge._workflow.scheduler import WorkflowScheduler
 
-_ANSWERED_BY_DELIVERY = "everproc-call-answered-by-delivery"
-"""The change that runs begun before it do not have: their calls watch by a message of its own."""
-
 
 class WorkflowHost:
     """Everything outside one durable process: a `Host` for its kernel, with a `FunctionHost`.
@@ -79,7 +76,7 @@ class WorkflowHost:
         self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
     ) -> bool:
         """As `Host.call`: the node of a local process watches it for us, and answers with the delivery if it can."""
-        if target.host == DURABLE or not workflow.patched(_ANSWERED_BY_DELIVERY):
+        if target.host == DURABLE:
             return await self._kernel.call_by_message(target, message, ref, on_exit)
         return await self.calls.call(target, message, ref, on_exit)
 
@@ -186,7 +183,7 @@ class WorkflowHost:
                 signals.LOOK,
                 args=[str(target)],
                 task_queue=node_queue(target.node) if here else watch_queue(workflow.info().task_queue),
-                schedule_to_start_timeout=PICKED_UP[1],
+                schedule_to_start_timeout=PICKED_UP,
                 start_to_close_timeout=AT_MOST,
                 schedule_to_close_timeout=AT_MOST * 2,
             )

@@ -26,15 +26,8 @@ AT_MOST: Final = timedelta(seconds=30)
 ALIVE: Final = timedelta(seconds=5)
 """How long an activity may be silent that tells all the while that it is alive."""
 
-PICKED_UP: Final = (timedelta(seconds=5), timedelta(seconds=10))
-"""How long something waits for a node before it is asked whether it is there. In executions from before `ASKED`, that
-and the second counts as a sign of its death."""
-
-TWO_SIGNS: Final = "everproc-two-signs-of-death"
-"""The change since which a node is gone after two such signs, and remembered. Executions before it took one."""
-
-ASKED: Final = "everproc-asked-whether-a-node-is-dead"
-"""The change since which a silent node is not gone before the worker's program is certain of it (`FailureDetector`)."""
+PICKED_UP: Final = timedelta(seconds=5)
+"""How long something waits for a node before the worker's program is asked whether it is dead (`FailureDetector`)."""
 
 _GONE: Final = 300
 """Seconds for which nothing is sent to a node that was found gone. It may have been the way to it."""
@@ -188,31 +181,25 @@ class WorkflowMessages:
                 return here
             self._elsewhere.add(node)
         await self._commands.reserve_bytes(size)
-        signs = 0  # that it is gone; once may be the server's fault, which was away
-        while signs < 2:
+        while True:
             began = workflow.time()
             try:
                 there: list[bool | list[Any]] | None = await workflow.execute_activity(
                     signals.DELIVER,
                     args=args,
                     task_queue=node_queue(node),
-                    schedule_to_start_timeout=PICKED_UP[signs],
+                    schedule_to_start_timeout=PICKED_UP,
                     start_to_close_timeout=AT_MOST,
                     schedule_to_close_timeout=AT_MOST * 2,
                 )
             except ActivityError as failure:
                 if not isinstance(failure.cause, TimeoutError):
                     raise from_failure(failure) from failure
-                if workflow.patched(ASKED):
-                    signs = 2 if await self.is_dead(node, failure.cause, began) else 0
-                elif failure.cause.type is TimeoutType.SCHEDULE_TO_START and workflow.patched(TWO_SIGNS):
-                    signs += 1
-                else:
+                if await self.is_dead(node, failure.cause, began):
+                    self.lose(node)
                     return None
             else:
                 return there
-        self.lose(node)
-        return None
 
     async def is_dead(self, node: str, cause: TimeoutError, began: float) -> bool:
         """Whether a node is dead that has left something where it is since a time, or has taken it and is silent."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 import attrs
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType
+from temporalio.exceptions import ActivityError, TimeoutError
 
 from actors import PID, Exit, Kernel, MonitorRef, Reason, Result, gone, wire
 from temporal_bridge._wire import signals
@@ -18,7 +18,7 @@ from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import node_queue, watch_queue
 from temporal_bridge._workflow.outbound.children import WorkflowChildren
 from temporal_bridge._workflow.outbound.commands import WorkflowCommands
-from temporal_bridge._workflow.outbound.messages import ALIVE, ASKED, PICKED_UP, TWO_SIGNS, WorkflowMessages
+from temporal_bridge._workflow.outbound.messages import ALIVE, PICKED_UP, WorkflowMessages
 from temporal_bridge._workflow.scheduler import WorkflowScheduler
 
 _FOR_EVER = timedelta(days=3650)
@@ -143,35 +143,29 @@ class WorkflowWatches:
             _ = self._commands.start(self._lease(node))
 
     async def _lease(self, node: str) -> None:
-        signs = 0  # of its death: as for a delivery
-        while signs < 2:
+        dead = given_back = False
+        while not (dead or given_back):
             began = workflow.time()
-            silent: TimeoutError | None = None
             try:
                 await workflow.execute_activity(
                     signals.LEASE,
                     args=[node],
                     task_queue=node_queue(node),
                     start_to_close_timeout=_FOR_EVER,
-                    schedule_to_start_timeout=PICKED_UP[signs],
+                    schedule_to_start_timeout=PICKED_UP,
                     heartbeat_timeout=ALIVE,
                     retry_policy=_ONCE,
                 )
             except ActivityError as failure:
-                if not isinstance(failure.cause, TimeoutError):
-                    break  # it has given the lease back: its bridge closes
-                silent = failure.cause
+                if self.suspended:
+                    return
+                if isinstance(failure.cause, TimeoutError):
+                    dead = await self._messages.is_dead(node, failure.cause, began)
+                else:
+                    given_back = True  # its bridge closes
             if self.suspended:
                 return
-            if silent is not None and workflow.patched(ASKED):
-                signs = 2 if await self._messages.is_dead(node, silent, began) else 0
-            elif not workflow.patched(TWO_SIGNS):
-                break
-            elif silent is not None:
-                signs = signs + 1 if silent.type is TimeoutType.SCHEDULE_TO_START else 1
-        if self.suspended:
-            return
-        if signs == 2:
+        if dead:
             self._messages.lose(node)
         self._leases.discard(node)
         self.on_node_lost(node)
