@@ -13,11 +13,6 @@ from typing import Any
 import temporalio.worker
 import trio
 from temporalio.client import Client
-from temporalio.converter import (
-    DataConverter,
-    DefaultFailureConverter,
-    DefaultFailureConverterWithEncodedAttributes,
-)
 
 from actors import CONFLICT, Cluster, Duration, Error, Kernel, Message, Node, invalid
 from temporal_bridge._asyncio.portal import Portal
@@ -28,7 +23,7 @@ from temporal_bridge._client.server_liveness import ServerMonitor
 from temporal_bridge._client.temporal_client import TemporalClient
 from temporal_bridge._client.temporal_host import TemporalHost
 from temporal_bridge._nodes.nodes_host import NodesHost
-from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
+from temporal_bridge._wire.data_converter import data_converter
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import (
     add_open_workers,
@@ -215,18 +210,11 @@ class TemporalBridge:
         return await self._health(timeout)
 
     async def _connect(self, config: TemporalClient, metrics: SDKMetrics | None) -> Client:
-        converter = MsgpackConverter if config.converter == "msgpack" else JSONConverter
-        # What a codec hides it is to hide in the messages of errors too.
-        failures = DefaultFailureConverterWithEncodedAttributes if config.codec else DefaultFailureConverter
         return await connect(
             config,
             address=self.address,
             interceptors=[HeaderInterceptor(), *tracing_interceptors(self._node.kernel)],
-            data_converter=DataConverter(
-                payload_converter_class=converter,
-                payload_codec=config.codec,
-                failure_converter_class=failures,
-            ),
+            data_converter=data_converter(config.converter, config.codec),
             runtime=shared_runtime() if metrics is None else metrics.runtime,
         )
 

@@ -32,7 +32,6 @@ import attrs
 import click
 from google.protobuf.json_format import ParseError
 from temporalio.client import Client, WorkflowHistory
-from temporalio.converter import DataConverter
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
@@ -40,7 +39,7 @@ from actors import INVALID, NOT_FOUND, Error, invalid, process_entry
 from actors.manifest import entries, load
 from temporal_bridge._client.connection import connect, shared_runtime
 from temporal_bridge._client.temporal_client import TemporalClient
-from temporal_bridge._wire.converter import JSONConverter, MsgpackConverter
+from temporal_bridge._wire.data_converter import data_converter
 from temporal_bridge._wire.failures import from_failure
 from temporal_bridge._wire.task_queues import add_open_workers, open_workers
 from temporal_bridge._worker.headers import HeaderInterceptor
@@ -112,7 +111,7 @@ async def replay(
     histories: AsyncIterator[WorkflowHistory] | Sequence[WorkflowHistory],
     *workers: Worker,
     namespace: str = "default",
-    converter: Literal["msgpack", "json"] = "msgpack",
+    converter: Literal["msgpack", "json"] = "json",
     sandbox: bool = True,
 ) -> AsyncIterator[Replayed]:
     """Replay histories, in asyncio; the modules that declare their entries must be imported.
@@ -130,7 +129,7 @@ async def replay(
         workflows=[DurableProcess],
         workflow_runner=workflow_runner(sandbox),
         namespace=namespace,
-        data_converter=_data_converter(converter),
+        data_converter=data_converter(converter),
         interceptors=[HeaderInterceptor()],
         runtime=shared_runtime(),
     )
@@ -180,10 +179,6 @@ def _explained(failure: Exception) -> Error:
     )
     error.__cause__ = from_failure(failure)
     return error
-
-
-def _data_converter(name: str) -> DataConverter:
-    return DataConverter(payload_converter_class=MsgpackConverter if name == "msgpack" else JSONConverter)
 
 
 async def _from_server(
@@ -266,9 +261,7 @@ async def _run(
 @click.option("--namespace", default="default", show_default=True, help="The namespace of the processes.")
 @click.option("--query", help="Which of the server's workflows, such as 'ExecutionStatus=\"Running\"'.")
 @click.option("--limit", type=click.IntRange(1), help="How many of the server's workflows at most.")
-@click.option(
-    "--converter", type=click.Choice(["msgpack", "json"]), default="msgpack", help="Of the payloads."
-)
+@click.option("--converter", type=click.Choice(["msgpack", "json"]), default="json", help="Of the payloads.")
 @click.option("--no-sandbox", is_flag=True, help="For processes of a Worker(sandbox=False).")
 @click.option("--json", "as_json", is_flag=True, help="Show JSON, for scripts.")
 def command(

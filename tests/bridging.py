@@ -13,7 +13,6 @@ import attrs
 import pytest
 import trio
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
-from temporalio.converter import DataConverter
 from temporalio.service import ServiceClient
 
 import actors
@@ -21,7 +20,7 @@ from actors import Event, Exit, Namespace, Node
 from temporal_bridge import TemporalBridge, TemporalClient, Worker
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.connection import connect
-from temporal_bridge._wire.converter import MsgpackConverter
+from temporal_bridge._wire.data_converter import data_converter
 from tests.eventually import eventually
 
 
@@ -84,7 +83,7 @@ async def outside(
             if node is None:
                 node = await stack.enter_async_context(Node("test"))
             portal = await stack.enter_async_context(Portal("observer"))
-            converter = DataConverter(payload_converter_class=MsgpackConverter)
+            converter = data_converter()
             observer = await portal.call(partial(connect, TemporalClient(address), data_converter=converter))
             bridge = await stack.enter_async_context(
                 TemporalBridge(node, client or TemporalClient(address), here, *workers)

@@ -19,7 +19,6 @@ import trio
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
-from temporalio.converter import DataConverter
 
 import actors
 import examples.orders.process as orders
@@ -30,7 +29,7 @@ from examples.saga import trip
 from temporal_bridge import TemporalBridge, TemporalClient, Worker, workflow
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._client.connection import connect
-from temporal_bridge._wire.converter import MsgpackConverter
+from temporal_bridge._wire.data_converter import data_converter
 from temporal_bridge._workflow.lint import offences_of
 from temporal_bridge.replay import Replayed, read_histories, replay
 from tests import workflow_offences
@@ -146,7 +145,7 @@ async def deployment(
     address: str, task_queue: str, *namespaces: Namespace, sandbox: bool = True
 ) -> AsyncGenerator[Deployment, None]:
     async with Portal("observer") as portal, Node("deployment") as node:
-        converter = DataConverter(payload_converter_class=MsgpackConverter)
+        converter = data_converter()
         client = await portal.call(lambda: connect(TemporalClient(address), data_converter=converter))
         worker = Worker(WORKER, task_queue=task_queue, entries=namespaces, sandbox=sandbox)
         async with TemporalBridge(node, TemporalClient(address), worker):

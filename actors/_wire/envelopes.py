@@ -6,11 +6,11 @@ What the runtime says to itself has topics of its own that start with `@`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, get_args
 
 from actors._channels.mailbox import Capacity
-from actors._values.errors import Error
+from actors._values.errors import Error, invalid
 from actors._values.events import Exit, Reason, Result
 from actors._values.messages import Message, ReplyTo
 from actors._values.pid import PID
@@ -102,6 +102,85 @@ class CallOutcome(enum.Enum):
     """The server takes no more updates. It never travels."""
 
 
+_Check = Callable[[Any], bool]
+
+
+def _is(*types: type[Any]) -> _Check:
+    return lambda value: isinstance(value, types)
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**63
+
+
+def _is_pid(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    PID.parse(value)
+    return True
+
+
+def _is_reason(value: Any) -> bool:
+    return isinstance(value, str) and value in get_args(Reason)
+
+
+def is_deadline(value: Any) -> bool:
+    """Whether a value is a number of seconds that a clock can count, or None."""
+    return value is None or (isinstance(value, int | float) and 0 <= value <= LONGEST_DEADLINE)
+
+
+LONGEST_DEADLINE: Final = 100 * 365 * 24 * 3600
+"""A hundred years, in seconds. Clocks and servers count on for some more, but not for ever."""
+
+
+def _is_call(value: Any) -> bool:
+    if value is None:
+        return True
+    row: list[Any] = value
+    return isinstance(value, list | tuple) and len(row) >= 2 and _is_pid(row[0]) and _is_number(row[1])
+
+
+def _is_cause(value: Any) -> bool:
+    if value is None:
+        return True
+    facts: Mapping[Any, Any] = value
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(item, str) for key, item in facts.items()
+    )
+
+
+_TEXT: Final = _is(str)
+_MAYBE_TEXT: Final = _is(str, type(None))
+
+
+def _is_maybe_pid(value: Any) -> bool:
+    return value is None or _is_pid(value)
+
+
+_ITEM: Final[tuple[_Check, ...]] = (_TEXT, _is(list, tuple), _MAYBE_TEXT, _is_call, _MAYBE_TEXT, _is_cause)
+"""What the fields of an envelope hold, in their order."""
+
+
+_SYSTEM: Final[Mapping[str, tuple[_Check, ...]]] = {
+    REPLY: (_is_number, _anything),
+    REFUSED: (_is_number, _is(Error)),
+    LINK: (_is_pid,),
+    UNLINK: (_is_pid,),
+    LINK_DOWN: (_is_pid, _is_reason, _is(Error, type(None))),
+    TERMINATE: (_TEXT,),
+    CANCEL: (_is_maybe_pid, _TEXT, is_deadline),
+    CANCEL_CALL: (_TEXT,),
+    MONITOR: (_is_pid, _is_number),
+    UNMONITOR: (_is_pid, _is_number),
+    EXIT: (_is_pid, _is_number, _is_reason, _is(Result)),
+}
+"""What the values of a system signal are. What is not, a stranger has sent."""
+
+
 def _values(payload: Any) -> list[Any]:
     cls: type[Any] = payload.__class__
     if payload is None:
@@ -130,6 +209,39 @@ def to_envelope(message: Message, cause: Mapping[str, str] | None = None) -> Env
 def to_row(item: Envelope, fields: int = 5) -> list[Any]:
     """An item in a batch: its first fields, as programs without traces write and read it, or all if it has a cause."""
     return list(item) if item.cause is not None else list(item[:fields])
+
+
+def from_row(row: Any) -> Envelope:
+    """The item that a row of a batch is, which anybody may have written.
+
+    Raises:
+        Error: kind INVALID, when it is none.
+    """
+    fields: list[Any] = row
+    if not isinstance(row, list | tuple) or not 2 <= len(fields) <= len(Envelope._fields):
+        raise invalid("item", row, "a list of a topic, a list of values, and what else an envelope has")
+    item = Envelope(*fields)
+    for field, value, is_good in zip(Envelope._fields, item, _ITEM, strict=True):
+        if not is_good(value):
+            raise invalid(f"item.{field}", value, "what an envelope has there")
+    check_system(item)
+    return item
+
+
+def check_system(item: Envelope) -> None:
+    """Refuse what comes on a topic of the runtime's and is not what goes there; other items may have any values.
+
+    Raises:
+        Error: kind INVALID.
+    """
+    wanted = _SYSTEM.get(item.topic)
+    if wanted is None:
+        return
+    values = item.values
+    if len(values) != len(wanted) or not all(
+        is_good(value) for is_good, value in zip(wanted, values, strict=True)
+    ):
+        raise invalid(f"values of {item.topic!r}", values, "what the runtime sends on this topic")
 
 
 def from_envelope(item: Envelope) -> Message:

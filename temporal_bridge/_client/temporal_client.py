@@ -104,7 +104,8 @@ class TemporalClient:
         tls: True or False, or a `TLS` with certificates.
         profile: which profile of the configuration file; by default `TEMPORAL_PROFILE`, else "default".
         config_file: that file; by default `TEMPORAL_CONFIG_FILE`, else the one the `temporal` command uses.
-        converter: how payloads are written: "msgpack", or "json" to read them in Temporal's UI.
+        converter: how payloads are written: "json", what JSON can say exactly, to be read by every client of
+            Temporal's, and the rest as msgpack; or "msgpack", all as that.
         codec: encrypts or compresses payloads.
         data_dir: where the embedded server keeps its database and log; by default `.everproc`.
         ui: whether the embedded server serves Temporal's web UI, to which the observer then links.
@@ -122,7 +123,7 @@ class TemporalClient:
     tls: bool | TLS | None = attrs.field(default=None, kw_only=True)
     profile: str | None = attrs.field(default=None, kw_only=True)
     config_file: str | os.PathLike[str] | None = attrs.field(default=None, kw_only=True)
-    converter: Literal["msgpack", "json"] = attrs.field(default="msgpack", kw_only=True)
+    converter: Literal["msgpack", "json"] = attrs.field(default="json", kw_only=True)
     codec: PayloadCodec | None = attrs.field(default=None, kw_only=True)
     data_dir: str | os.PathLike[str] | None = attrs.field(default=None, kw_only=True)
     ui: bool = attrs.field(default=False, kw_only=True)

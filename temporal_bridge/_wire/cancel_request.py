@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from actors import PID, Error
+from actors import Error, invalid
+from actors.wire import CANCEL, Envelope, check_system
 
 
 class CancelRequest(NamedTuple):
@@ -45,8 +46,22 @@ def read_cancel(text: str) -> CancelRequest:
     by, deadline = match["by"], match["deadline"]
     try:
         within = None if deadline is None else float(deadline)
-        if by is not None:
-            PID.parse(by)
+        check_system(Envelope(CANCEL, [by, match["reason"], within]))
     except (Error, ValueError):  # it only looks like one of ours
         return CancelRequest(None, text, None)
     return CancelRequest(by, match["reason"], within, match["id"])
+
+
+def read_announcement(values: list[Any]) -> CancelRequest:
+    """The request that is about to come.
+
+    Raises:
+        Error: kind INVALID, when it is none.
+    """
+    if len(values) != 4:
+        raise invalid("announcement", values, "a deadline, who asks, why, and an id")
+    deadline, by, reason, id = values
+    check_system(Envelope(CANCEL, [by, reason, deadline]))
+    if id is not None and not isinstance(id, str):
+        raise invalid("announcement.id", id, "text or None")
+    return CancelRequest(by, reason, None if deadline is None else float(deadline), id)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.converter import (
     BinaryNullPayloadConverter,
     BinaryPlainPayloadConverter,
@@ -19,7 +22,8 @@ from temporalio.converter import (
 )
 
 from actors import INVALID, Error, register_sandbox
-from actors.wire import PLAIN_TYPES, is_json, pack, unpack
+from actors.wire import DEEPEST, DEEPEST_WRITTEN, PLAIN_TYPES, check_depth, is_json, pack, unpack
+from temporal_bridge._wire.codec import UNOPENED
 
 register_sandbox(workflow.unsafe.in_sandbox)
 
@@ -64,8 +68,8 @@ class _PlainJSONConverter(JSONPlainPayloadConverter):
         return super().to_payload(value.value) if isinstance(value, PlainJSON) else None
 
 
-class MsgpackConverter(CompositePayloadConverter):
-    """Writes msgpack; reads also what other tools write: JSON, protobuf, bytes, null."""
+class _Converter(CompositePayloadConverter):
+    """Reads what it writes, and what other tools write: JSON, protobuf, bytes, null."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -75,8 +79,44 @@ class MsgpackConverter(CompositePayloadConverter):
             JSONProtoPayloadConverter(),
             BinaryProtoPayloadConverter(),
             MsgpackPayloadConverter(),
-            JSONPlainPayloadConverter(),
+            _ExactJSON(),
         )
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        """As the SDK asks.
+
+        Raises:
+            Error: kind INVALID, whatever is wrong with a payload: nothing else is raised by what comes from outside.
+        """
+        return [
+            RawValue(payload) if hint is RawValue else self._read(payload, hint)
+            for payload, hint in zip_longest(payloads, (type_hints or ())[: len(payloads)])
+        ]
+
+    def _read(self, payload: Payload, hint: type | None) -> Any:
+        encoding = payload.metadata.get("encoding", b"")
+        if encoding == UNOPENED:
+            raise Error(f"a payload cannot be read: {payload.data.decode(errors='replace')}", kind=INVALID)
+        reader = self.converters.get(encoding)
+        if reader is None:
+            raise Error(
+                f"a payload of encoding={encoding!r:.100} cannot be read: send JSON, msgpack, bytes or null",
+                kind=INVALID,
+            )
+        try:
+            return reader.from_payload(payload, hint)
+        except Error:
+            raise
+        except Exception as error:
+            raise Error(
+                f"a payload of encoding={encoding!r} cannot be read, of {len(payload.data)} bytes:"
+                f" {type(error).__name__}: {error!s:.200}",
+                kind=INVALID,
+            ) from error
+
+
+class MsgpackConverter(_Converter):
+    """Writes msgpack; reads also what other tools write."""
 
     def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
         """As the SDK asks. The converters before msgpack are not asked about what none of them takes."""
@@ -85,36 +125,71 @@ class MsgpackConverter(CompositePayloadConverter):
         return super().to_payloads(values)
 
 
-class JSONConverter(CompositePayloadConverter):
-    """Writes JSON what JSON can hold exactly, to be read in Temporal's UI, and msgpack the rest; reads both."""
+class JSONConverter(_Converter):
+    """Writes as JSON what JSON can hold exactly, which every client of Temporal's can read, and as msgpack the rest."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            _PlainJSONConverter(),
-            BinaryNullPayloadConverter(),
-            BinaryPlainPayloadConverter(),
-            JSONProtoPayloadConverter(),
-            BinaryProtoPayloadConverter(),
-            _ExactJSON(),
-            MsgpackPayloadConverter(),
-        )
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """As the SDK asks."""
+        return [self._write(value) for value in values]
+
+    def _write(self, value: Any) -> Payload:
+        if value.__class__ in _MAYBE_JSON and is_json(value):
+            return _json_payload(value)
+        if value.__class__ in PLAIN_TYPES:
+            return _msgpack_payload(value)
+        (payload,) = super().to_payloads([value])
+        return payload
+
+
+_MAYBE_JSON: Final = frozenset({bool, int, float, str, list, dict})
+
+
+def _json_payload(value: Any) -> Payload:
+    try:
+        data = _encode(value).encode()
+    except (ValueError, RecursionError):  # half a character, an endless number: msgpack says what is wrong
+        return _msgpack_payload(value)
+    return Payload(metadata={"encoding": b"json/plain"}, data=data)
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class _ExactJSON(JSONPlainPayloadConverter):
-    def to_payload(self, value: Any) -> Payload | None:
-        try:
-            return super().to_payload(value) if is_json(value) else None
-        except RecursionError:
-            return None  # and msgpack says what is wrong with it
+    """JSON as it is. Hints are not needed: what JSON cannot say is not written as JSON."""
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        value: Any = json.loads(payload.data)
+        if len(payload.data) > DEEPEST:
+            check_depth(value, DEEPEST_WRITTEN)
+        return value
+
+
+def read_values(converter: PayloadConverter, raw: Sequence[RawValue], deepest: int = DEEPEST) -> list[Any]:
+    """The values that somebody has sent: the one way in of signals, updates, starts and replies.
+
+    Raises:
+        Error: kind INVALID, when one cannot be read, or is nested more deeply than we could send it on.
+    """
+    values = converter.from_payloads([value.payload for value in raw])
+    for value, item in zip(values, raw, strict=True):
+        if len(item.payload.data) > DEEPEST:
+            check_depth(value, deepest)
+    return values
 
 
 def payload_size(converter: PayloadConverter, values: list[Any], what: str) -> int:
     """The bytes that values take together.
 
     Raises:
-        Error: kind INVALID, when they cannot be serialised or are larger than the server takes.
+        Error: kind INVALID, when they cannot be serialised, are nested too deeply or are larger than the server takes.
     """
-    size = sum(payload.ByteSize() for payload in converter.to_payloads(values))
+    payloads = converter.to_payloads(values)
+    size = sum(payload.ByteSize() for payload in payloads)
+    if size > DEEPEST:
+        for value, payload in zip(values, payloads, strict=True):
+            if len(payload.data) > DEEPEST:
+                check_depth(value)
     if size > LARGEST:
         raise Error(
             f"{what} takes {size} bytes, more than the {LARGEST} that Temporal carries: store it elsewhere and send"

@@ -20,7 +20,7 @@ from temporalio.exceptions import (
 )
 
 from actors import CANCELED, INTERNAL, KINDS, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error, Reason, Result
-from actors.wire import is_json, pack, unpack
+from actors.wire import MOST_CAUSES, is_json, pack, short_text, shortened, unpack
 from temporal_bridge._wire.converter import PlainJSON
 
 _MARK: Final = "everproc"
@@ -33,13 +33,15 @@ _TIMEOUTS = {
 }
 
 
-def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationError:
+def to_failure(error: BaseException, reason: Reason = "error", most: int = MOST_CAUSES) -> ApplicationError:
     """An error as the failure that carries it: its kind is the failure's type, which retry policies name.
+
+    It is shortened to what the server takes, with at most as many errors of its chain as `most` says.
 
     Whatever in `details` cannot be serialised is carried as its text, so that a failure always arrives. All of it is
     JSON, so that every client and worker of Temporal's can read it.
     """
-    own = Error.of(error)
+    own = shortened(Error.of(error))
     raised = own.__cause__ if own is not error and own.__cause__ is not None else own
     facts = _facts(own, reason)
     if not own.message:
@@ -51,11 +53,11 @@ def to_failure(error: BaseException, reason: Reason = "error") -> ApplicationErr
         non_retryable=own.retryable is False,
         # What was raised on purpose is not the worker's to warn of.
         category=ApplicationErrorCategory.UNSPECIFIED
-        if own is not error
+        if not isinstance(error, Error)
         else ApplicationErrorCategory.BENIGN,
     )
-    if own.__cause__ is not None:
-        failure.__cause__ = _cause(own.__cause__)
+    if own.__cause__ is not None and most > 1:
+        failure.__cause__ = _cause(own.__cause__, most - 1)
     return failure.with_traceback(raised.__traceback__)  # shown in Temporal's UI
 
 
@@ -65,11 +67,13 @@ def _facts(error: Error, reason: Reason) -> dict[str, Any]:
 
 def to_details(error: Error) -> PlainJSON:
     """An error as what a termination says of itself, besides its text."""
+    error = shortened(error)
     return PlainJSON({**_facts(error, "error"), "kind": error.kind})
 
 
 def to_memo(error: Error, reason: Reason) -> dict[str, Any]:
     """The end of a process whose execution closes as cancelled, which has no room for it."""
+    error = shortened(error)
     return {_END: PlainJSON({**_facts(error, reason), "kind": error.kind, "message": error.message})}
 
 
@@ -82,13 +86,13 @@ async def exit_in_memo(execution: WorkflowExecution) -> tuple[Reason, Error] | N
     return _own(CancelledError(str(facts.get("message", ""))), str(facts.get("kind")), facts)
 
 
-def _cause(cause: BaseException) -> BaseException:
+def _cause(cause: BaseException, most: int) -> BaseException:
     """The cause as a failure. The wrapped original of an INTERNAL error is told by its type and text."""
     if isinstance(cause, FailureError):
         return cause
     if isinstance(cause, Error):
-        return to_failure(cause)
-    return ApplicationError(str(cause), type=type(cause).__name__)
+        return to_failure(cause, most=most)
+    return ApplicationError(short_text(str(cause)), type=type(cause).__name__)
 
 
 def _written(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,21 @@ runtime says to itself has topics of its own that start with `@`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple, cast
 
+from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
 
-from actors import PID, Description, Error, Result, gone
+from actors import PID, Description, Error, Result, gone, invalid
 from actors.wire import BATCH, CANCEL, Envelope, SequenceNumber, to_row
 from temporal_bridge._wire.cancel_request import CancelRequest
 from temporal_bridge._wire.converter import MsgpackPayloadConverter, payload_size
+
+log = logging.getLogger("everproc.bridge")
 
 HEADER: Final = "everproc"
 DEADLINE: Final = "@deadline"
@@ -111,15 +115,53 @@ def to_header(facts: Mapping[str, Any]) -> dict[str, Payload]:
 
 
 def from_header(headers: Mapping[str, Payload]) -> Mapping[str, Any]:
-    """The facts of a header; none when it was written by somebody else."""
+    """The facts of a header; none when it was written by somebody else.
+
+    Raises:
+        Error: kind INVALID, when it bears our name and cannot be read, or holds what we do not write.
+    """
     payload = headers.get(HEADER)
-    if payload is None or payload.metadata.get("encoding") != b"binary/msgpack":
+    if payload is None:
         return {}
+    facts: Any = (
+        _packer.from_payload(payload) if payload.metadata.get("encoding") == b"binary/msgpack" else None
+    )
+    if not isinstance(facts, dict):
+        raise invalid(f"header {HEADER!r}", facts, "a table in msgpack")
+    for fact, value in facts.items():
+        if not isinstance(value, _FACTS.get(fact, object)):
+            raise invalid(f"header {HEADER!r}: {fact}", value, f"{_FACTS[fact].__name__}")
+    found = cast("dict[str, Any]", facts)
+    if "stream" in found and not 0 <= found.get("number", -1) < 2**63:
+        raise invalid(f"header {HEADER!r}: number", found.get("number"), "the number of a batch")
+    return found
+
+
+_FACTS: Final[Mapping[str, type[Any]]] = {
+    "from": str,
+    "call": list,
+    "cause": dict,
+    "stream": str,
+    "number": int,
+    "context": dict,
+    "caller": str,
+    "parent": str,
+    "bound": list,
+    "messages": list,
+    "carried": dict,
+    "signalled": bool,
+}
+"""The types of the facts that headers of ours hold."""
+
+
+def facts_of(headers: Mapping[str, Payload], of: str) -> Mapping[str, Any]:
+    """As `from_header`; one that cannot be read is dropped with a warning, and what it comes with is a stranger's."""
     try:
-        facts: Any = _packer.from_payload(payload)
-    except Error:  # somebody else's, under our name
+        return from_header(headers)
+    except Error as error:
+        if not (workflow.in_workflow() and workflow.unsafe.is_replaying()):
+            log.warning("the header of %s was dropped: %s", of, error)
         return {}
-    return cast("dict[str, Any]", facts) if isinstance(facts, dict) else {}
 
 
 class Signal(NamedTuple):
@@ -143,11 +185,11 @@ def signal_of(items: list[Envelope], mark: SequenceNumber, more: Mapping[str, An
     return Signal(BATCH, [[to_row(item, 4) for item in items]], to_header(facts))
 
 
-def envelopes_of(
+def rows_of(
     name: str, values: list[Any], facts: Mapping[str, Any]
-) -> tuple[list[Envelope], SequenceNumber | None]:
-    """The items of a signal, and which batch it was if one of us sent it."""
+) -> tuple[list[Any], SequenceNumber | None]:
+    """The items of a signal as rows, to be read by `wire.from_row`, and which batch it was if one of us sent it."""
     mark = SequenceNumber(facts["stream"], facts["number"]) if "stream" in facts else None
     if name == BATCH and len(values) == 1 and isinstance(values[0], list):
-        return [Envelope(*item) for item in cast("list[list[Any]]", values[0])], mark
-    return [Envelope(name, values, facts.get("from"), facts.get("call"), cause=facts.get("cause"))], mark
+        return values[0], mark
+    return [[name, values, facts.get("from"), facts.get("call"), None, facts.get("cause")]], mark

@@ -37,7 +37,7 @@ from actors import (
 )
 from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._wire import signals
-from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.converter import payload_size, read_values
 from temporal_bridge._wire.failures import to_failure
 from temporal_bridge._worker.worker import Worker
 
@@ -69,7 +69,7 @@ class FunctionActivity:
         try:
             entry = self._entry(info.activity_type)
             converter = activity.payload_converter()
-            values = [converter.from_payload(value.payload) for value in args]
+            values = read_values(converter, args)
             running = _Attempt(info, self._portal, copy_context(), converter)
             serve = self._process if entry.kind == "process" else self._call
             value = await self._alive(entry, running, serve, values)

@@ -49,7 +49,7 @@ class _Client(temporalio.client.OutboundInterceptor):
 
 class _Activity(temporalio.worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:
-        signals.incoming.set(signals.from_header(input.headers))
+        signals.incoming.set(signals.facts_of(input.headers, "a call"))
         return await super().execute_activity(input)
 
 
@@ -58,15 +58,15 @@ class _Workflow(temporalio.worker.WorkflowInboundInterceptor):
         super().init(_WorkflowOutbound(outbound))
 
     async def handle_signal(self, input: temporalio.worker.HandleSignalInput) -> None:
-        signals.incoming.set(signals.from_header(input.headers))
+        signals.incoming.set(signals.facts_of(input.headers, f"signal name={input.signal!r}"))
         await super().handle_signal(input)
 
     def handle_update_validator(self, input: temporalio.worker.HandleUpdateInput) -> None:
-        signals.incoming.set(signals.from_header(input.headers))
+        signals.incoming.set(signals.facts_of(input.headers, f"update name={input.update!r}"))
         super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: temporalio.worker.HandleUpdateInput) -> Any:
-        signals.incoming.set(signals.from_header(input.headers))
+        signals.incoming.set(signals.facts_of(input.headers, f"update name={input.update!r}"))
         return await super().handle_update_handler(input)
 
 

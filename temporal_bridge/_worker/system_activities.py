@@ -94,7 +94,7 @@ class Activities:
         if kernel is None:
             return None
         return await self._portal.in_trio(
-            self._deliver, kernel, SequenceNumber(*mark), [Envelope(*item) for item in items], seen
+            self._deliver, kernel, SequenceNumber(*mark), [wire.from_row(item) for item in items], seen
         )
 
     async def _deliver(

@@ -13,7 +13,6 @@ from typing import Any
 from temporalio import workflow
 
 from actors import Entry, Kernel, Message, Options, Process, exit_callback, wire
-from actors.wire import Envelope
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size
 from temporal_bridge._workflow.outbound.commands import MOST_BYTES
@@ -65,7 +64,7 @@ def load_state(
     if kernel.wiring.cluster is not None and carried.get("clustered"):
         kernel.wiring.cluster.hold(process.pid)
     for item in carried["messages"]:
-        process.mailbox.deliver(wire.from_envelope(Envelope(*item)))
+        process.mailbox.deliver(wire.from_envelope(wire.from_row(item)))
     kernel.skip_numbers(carried["numbers"])
     for event in carried["events"]:
         process.put_event(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +16,6 @@ from actors import (
     NOT_FOUND,
     PID,
     UNAVAILABLE,
-    Capacity,
     Cluster,
     Description,
     Error,
@@ -32,8 +31,8 @@ from actors import (
 )
 from actors.wire import CallOutcome, DedupWindow, Envelope, receive
 from temporal_bridge._wire import signals
-from temporal_bridge._wire.cancel_request import CancelRequest, read_cancel
-from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.cancel_request import CancelRequest, read_announcement, read_cancel
+from temporal_bridge._wire.converter import payload_size, read_values
 from temporal_bridge._wire.failures import to_failure
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import id_of, open_workers
@@ -43,6 +42,7 @@ from temporal_bridge._workflow.code import entry_of, function_of
 from temporal_bridge._workflow.completion import completion
 from temporal_bridge._workflow.continue_as_new import begin_run, dump_state, load_state
 from temporal_bridge._workflow.dead_letters import DurableDeadLetters, tell
+from temporal_bridge._workflow.gate import items_of, signal_rows, start_facts, warn_dropped
 from temporal_bridge._workflow.kernel import WorkflowKernel
 from temporal_bridge._workflow.lint import check_source
 from temporal_bridge._workflow.open_updates import OpenCalls
@@ -71,11 +71,12 @@ class DurableProcess:
 
     def __init__(self) -> None:
         info = workflow.info()
-        header = signals.from_header(info.headers)
+        facts = start_facts()
+        self._unreadable = facts.unreadable
         self._pid = PID(info.namespace, DURABLE, info.workflow_id)
         self._scheduler = WorkflowScheduler()
         self._kernel = WorkflowKernel(info.namespace, Wiring(id_of(info.task_queue) or DURABLE))
-        carried: Mapping[str, Any] = header.get("carried", {})
+        carried = facts.carried
         self._seen = DedupWindow(carried.get("seen"))
         self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
         self._kernel.wiring.routes[DURABLE] = self._host
@@ -100,9 +101,9 @@ class DurableProcess:
             self._kernel,
             self._scheduler,
             self._entry,
-            PID.parse(header["parent"]) if "parent" in header else None,
-            header.get("context", {}),
-            Capacity(*header["bound"]) if "bound" in header else None,
+            facts.parent,
+            facts.context,
+            facts.bound,
         )
         if tracing is not None:
             self._process.mailbox.add_observer(tracing.observer(self._process))
@@ -128,19 +129,19 @@ class DurableProcess:
             load_state(self._kernel, self._process, self._host.watches, carried)
             if carried["deadline"] is not None:
                 self._terminate_at(carried["deadline"])
-            for item in carried["late"]:
-                self._take(Envelope(*item))
+            self._take_all(carried["late"])
         # A retry, and the next run of a cron schedule, start as the first run did. That one is given the messages by a
         # signal where an existing process was to get them too.
-        if not header.get("signalled") or info.attempt > 1 or info.continued_run_id is not None:
-            for item in header.get("messages", ()):
-                self._take(Envelope(*item))
+        if not facts.signalled or info.attempt > 1 or info.continued_run_id is not None:
+            self._take_all(facts.messages)
 
     @workflow.run
     async def run(self, args: Sequence[RawValue]) -> Any:
         """Run the process to its end, send what it has sent, and tell Temporal how it ended."""
         try:
-            values = [workflow.payload_converter().from_payload(value.payload) for value in args]
+            if self._unreadable is not None:
+                raise self._unreadable
+            values = read_values(workflow.payload_converter(), args)
             function = function_of(self._entry)
         except Error as error:
             raise suspension(error) from error
@@ -235,18 +236,10 @@ class DurableProcess:
     @workflow.signal(dynamic=True)
     def receive(self, name: str, args: Sequence[RawValue]) -> None:
         """Take in a signal: a message, several, or the system's own. A bad one is logged and loses nothing else."""
-        facts = signals.incoming.get() or {}
         self._signals += 1
-        try:
-            values = [workflow.payload_converter().from_payload(value.payload) for value in args]
-            items, mark = signals.envelopes_of(name, values, facts)
-        except (Error, TypeError, ValueError, KeyError, IndexError) as error:
-            self._warn(name, error)
-            return
-        if not self._seen.is_new(mark):
-            return
-        for item in items:
-            self._take(item)
+        rows, mark = signal_rows(name, args)
+        if self._seen.is_new(mark):
+            self._take_all(rows)
 
     @workflow.update(dynamic=True, unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
     async def call(self, name: str, args: Sequence[RawValue]) -> Any:
@@ -273,27 +266,31 @@ class DurableProcess:
             if self._process.mailbox.rejects(name):
                 tell(self._pid, message)
                 raise mailbox_full(self._pid, name)
-        except (Error, TypeError, ValueError, IndexError) as error:
+        except Exception as error:
             raise to_failure(Error.of(error)) from error
 
     def _called(self, name: str, args: Sequence[RawValue]) -> Envelope:
         """The call that an update is, from one of us or from another Temporal client."""
         facts = signals.incoming.get() or {}
-        values = [workflow.payload_converter().from_payload(value.payload) for value in args]
+        values = read_values(workflow.payload_converter(), args)
         update = workflow.current_update_info()
         assert update is not None
         stranger = self._calls.stranger(self._pid.node, update.id)
         call = facts.get("call") or [str(stranger.pid), stranger.call]
-        return Envelope(name, values, facts.get("from"), call, cause=facts.get("cause"))
+        return wire.from_row([name, values, facts.get("from"), call, None, facts.get("cause")])
+
+    def _take_all(self, rows: Iterable[Any]) -> None:
+        for item in items_of(rows):
+            self._take(item)
 
     def _take(self, item: Envelope) -> bool:
-        """Act on what came; False when it was dropped."""
+        """Act on what came; False when it was dropped. Nothing is raised from here, whatever it was."""
         try:
             if item.topic == signals.DEADLINE:
-                deadline, by, reason, id = item.values
-                if deadline is not None:
-                    self._terminate_at(self._scheduler.time() + float(deadline))
-                self._tell(self._cancels.announce(CancelRequest(by, reason, deadline, id)))
+                request = read_announcement(item.values)
+                if request.deadline is not None:
+                    self._terminate_at(self._scheduler.time() + request.deadline)
+                self._tell(self._cancels.announce(request))
             elif self._late is not None:
                 self._late.append(item)
             elif item.topic == wire.CANCEL_CALL:
@@ -310,18 +307,14 @@ class DurableProcess:
                 if refused is not None and not self._calls.take_over(refused, self._host.post_reply):
                     return False
                 return receive(self._kernel, self._pid, item)
-        except (Error, TypeError, ValueError, KeyError, IndexError) as error:
-            self._warn(item.topic, error)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead to
+            warn_dropped(f"signal name={item.topic!r}", error)
             return False
         return True
 
     def _tell(self, requests: list[CancelRequest]) -> None:
         for request in requests:
             self._take(signals.cancel_envelope(request))
-
-    def _warn(self, name: str, error: Exception) -> None:
-        if not workflow.unsafe.is_replaying():
-            log.warning("signal name=%r to %s was dropped: %s", name, self._pid, error)
 
     def refuse_version(self, error: Error) -> None:
         """The code does not support the version that the process goes by: it is suspended.
