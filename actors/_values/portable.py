@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import inspect
 import sys
@@ -49,8 +48,8 @@ def register(cls: type[T]) -> type[T]:
     Raises:
         Error: kind INVALID, when it is no such class.
     """
-    found: Any = cls
-    if not isinstance(found, type) or not (issubclass(found, enum.Enum) or _is_made_of_fields(found)):
+    given: object = cls
+    if not isinstance(given, type) or not (issubclass(cls, enum.Enum) or _is_made_of_fields(cls)):
         raise invalid(
             "cls",
             cls,
@@ -79,7 +78,8 @@ def _fields(cls: type[Any]) -> _Fields | None:
     """
     if attrs.has(cls):
         return _Fields({field.name: field.alias or field.name for field in attrs.fields(cls) if field.init})
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
+        dataclasses: Any = sys.modules["dataclasses"]
         return _Fields({field.name: field.name for field in dataclasses.fields(cls) if field.init})
     if _is_of(cls, "pydantic", "BaseModel"):
         return _Fields({name: name for name in cls.model_fields}, is_model=True)

@@ -219,7 +219,7 @@ def from_row(row: Any) -> Envelope:
     """
     fields: list[Any] = row
     if not isinstance(row, list | tuple) or not 2 <= len(fields) <= len(Envelope._fields):
-        raise invalid("item", row, "a list of a topic, a list of values, and what else an envelope has")
+        raise invalid("item", fields, "a list of a topic, a list of values, and what else an envelope has")
     item = Envelope(*fields)
     for field, value, is_good in zip(Envelope._fields, item, _ITEM, strict=True):
         if not is_good(value):

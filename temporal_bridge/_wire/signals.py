@@ -8,9 +8,9 @@ runtime says to itself has topics of its own that start with `@`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
@@ -128,10 +128,10 @@ def from_header(headers: Mapping[str, Payload]) -> Mapping[str, Any]:
     )
     if not isinstance(facts, dict):
         raise invalid(f"header {HEADER!r}", facts, "a table in msgpack")
-    for fact, value in facts.items():
+    found = cast("Mapping[str, Any]", facts)
+    for fact, value in found.items():
         if not isinstance(value, _FACTS.get(fact, object)):
             raise invalid(f"header {HEADER!r}: {fact}", value, f"{_FACTS[fact].__name__}")
-    found = cast("dict[str, Any]", facts)
     if "stream" in found and not 0 <= found.get("number", -1) < 2**63:
         raise invalid(f"header {HEADER!r}: number", found.get("number"), "the number of a batch")
     return found
@@ -187,9 +187,9 @@ def signal_of(items: list[Envelope], mark: SequenceNumber, more: Mapping[str, An
 
 def rows_of(
     name: str, values: list[Any], facts: Mapping[str, Any]
-) -> tuple[list[Any], SequenceNumber | None]:
+) -> tuple[Sequence[Any], SequenceNumber | None]:
     """The items of a signal as rows, to be read by `wire.from_row`, and which batch it was if one of us sent it."""
     mark = SequenceNumber(facts["stream"], facts["number"]) if "stream" in facts else None
     if name == BATCH and len(values) == 1 and isinstance(values[0], list):
-        return values[0], mark
+        return cast("Sequence[Any]", values[0]), mark
     return [[name, values, facts.get("from"), facts.get("call"), None, facts.get("cause")]], mark

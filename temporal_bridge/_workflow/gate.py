@@ -58,7 +58,7 @@ def start_facts() -> StartFacts:
         return StartFacts()
 
 
-def signal_rows(name: str, args: Sequence[RawValue]) -> tuple[list[Any], SequenceNumber | None]:
+def signal_rows(name: str, args: Sequence[RawValue]) -> tuple[Sequence[Any], SequenceNumber | None]:
     """The items of a signal as rows, and which batch it was if one of us sent it; none of one that cannot be read."""
     try:
         values = read_values(
