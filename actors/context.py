@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from actors._scheduling.context import current_context
-from actors._values.errors import NOT_FOUND, Error, invalid
+from actors._values.errors import NOT_FOUND, Error, invalid, shown
 
 __all__ = ["all", "get"]
 
@@ -28,7 +28,7 @@ def get(key: str, default: Any = _MISSING) -> Any:
     value = current_context().get(key, default)
     if value is _MISSING:
         known = ", ".join(sorted(current_context())) or "none"
-        raise Error(f"key={key!r} is not in the context: it has {known}; give a default", kind=NOT_FOUND)
+        raise Error(f"key={shown(key)} is not in the context: it has {known}; give a default", kind=NOT_FOUND)
     return value
 
 

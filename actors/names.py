@@ -15,7 +15,7 @@ from actors._kernel.cluster_client import in_cluster
 from actors._kernel.kernel import kernel_of
 from actors._kernel.names import check_name, taken
 from actors._kernel.process import take_reduction
-from actors._values.errors import NOT_FOUND, Error
+from actors._values.errors import NOT_FOUND, Error, shown
 from actors._values.pid import PID
 
 __all__ = ["lookup", "register", "unregister"]
@@ -55,7 +55,7 @@ async def lookup(name: str, scope: str = "node") -> PID:
         pid = kernel_of(process).names.get(name)
     if pid is None:
         where = "in the cluster" if cluster else "on this node"
-        raise Error(f"name={name!r} is not registered {where}", kind=NOT_FOUND, details={"name": name})
+        raise Error(f"name={shown(name)} is not registered {where}", kind=NOT_FOUND, details={"name": name})
     return pid
 
 

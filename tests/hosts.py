@@ -32,7 +32,7 @@ Body = Callable[..., Awaitable[None]]
 class HostUnderTest(Protocol):
     """Where the behaviour suite runs."""
 
-    can_receive: frozenset[str]
+    offers: frozenset[str]
     """What there is besides processes: "functions"."""
 
     def run(self, body: Callable[[], Awaitable[None]]) -> None:
@@ -47,7 +47,7 @@ def _raise_error(result: Result) -> None:
 class NodeHost:
     """A node in trio, whose processes run on one of its hosts unless a spawn says another."""
 
-    can_receive = frozenset({"functions"})
+    offers = frozenset({"functions"})
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -75,7 +75,7 @@ class NodeHost:
 class PlainHost:
     """A kernel on the scheduler of these tests."""
 
-    can_receive: frozenset[str] = frozenset()
+    offers: frozenset[str] = frozenset()
 
     def run(self, body: Callable[[], Awaitable[None]]) -> None:
         scheduler = SearchingScheduler()
@@ -134,7 +134,7 @@ def on_every_host(
         ]
         shown = signature.replace(parameters=[*own, *signature.parameters.values()])
         vars(test)["__signature__"] = shown  # what pytest goes by for the fixtures
-        hosts = [name for name in HOSTS if needed <= HOSTS[name].can_receive]
+        hosts = [name for name in HOSTS if needed <= HOSTS[name].offers]
         if not needed:
             hosts.append(IN_WORKFLOWS)
             if not signature.parameters:

@@ -209,6 +209,9 @@ class SearchingScheduler:
         task.wait = wait
         return await _suspend()
 
+    def check_thread(self) -> None:
+        """Tests have one."""
+
     def wake(self, task: Any, value: Any) -> None:
         assert isinstance(task, Task)
         assert task.wait is not None, (

@@ -104,7 +104,8 @@ NOT_CHECKED = {
     "actors.process_function(target)", "actors.process_function(name)",
     "actors.not_one_of(mark)", "actors.not_one_of(name)", "actors.not_one_of(value)", "actors.not_one_of(known)",
     # Between hosts, which agree on what they say there.
-    "actors.register_sandbox(in_sandbox)", "actors.kernel_of(process)", "actors.portable_name(cls)",
+    "actors.register_sandbox(in_sandbox)", "actors.kernel_of(process)",
+    "actors.check_entry_id(value)", "actors.check_entry_id(name)", "actors.portable_name(cls)",
     "actors.portable_class(name)",
 }  # fmt: skip
 
@@ -118,7 +119,12 @@ NO_NAME: tuple[Any, ...] = ("", 1, None)
 NO_TOPIC: tuple[Any, ...] = ("", "@", "@call", 1, None)
 NO_TARGET: tuple[Any, ...] = ("", "unknown", "test_bad_input:unknown", 1, int, len, lambda: None, a_function)
 NO_HOST: tuple[Any, ...] = ("", 1, "nowhere")
-NO_DEST: tuple[Any, ...] = ("", 1, None, ("n", "trio", "1"))
+NO_DEST_AND_NOBODY: tuple[Any, ...] = (
+    "",
+    1,
+    ("n", "trio", "1"),
+)  # None is the sender of a stranger's message
+NO_DEST: tuple[Any, ...] = (*NO_DEST_AND_NOBODY, None)
 NO_SCOPE: tuple[Any, ...] = ("", "galaxy", 1, None)
 NO_OPTIONS: tuple[Any, ...] = (1, "mailbox.max", [("mailbox.max", 1)], {1: 2})
 NO_FLAG: tuple[Any, ...] = (1, 0, "yes", None)
@@ -180,7 +186,7 @@ case(
 case("Spawner.on(host)", lambda host: actors.spawner().on(host), "", 1, None)
 case("actors.upgrade(target)", lambda target: actors.upgrade(target), *NO_TARGET)
 
-case("actors.send(dest)", lambda dest: actors.send(dest, "topic"), *NO_DEST)
+case("actors.send(dest)", lambda dest: actors.send(dest, "topic"), *NO_DEST_AND_NOBODY)
 case("actors.send(topic)", lambda topic: actors.send(given.pid, topic), *NO_TOPIC)
 case("actors.call(dest)", lambda dest: actors.call(dest, "topic"), *NO_DEST)
 case("actors.call(topic)", lambda topic: actors.call(given.pid, topic), *NO_TOPIC)
@@ -257,7 +263,7 @@ case("Node.spawner(name)", lambda name: given.node.spawner(name=name), "", 1)
 case("Node.spawner(on)", lambda on: given.node.spawner(on=on), "", 1)
 case("Node.spawner(context)", lambda context: given.node.spawner(context=context), 1, "text", {1: 2})
 case("Node.spawner(options)", lambda options: given.node.spawner(options=options), *NO_OPTIONS)
-case("Node.send(dest)", lambda dest: given.node.send(dest, "topic"), *NO_DEST)
+case("Node.send(dest)", lambda dest: given.node.send(dest, "topic"), *NO_DEST_AND_NOBODY)
 case("Node.send(topic)", lambda topic: given.node.send(given.pid, topic), *NO_TOPIC)
 case("Node.call(dest)", lambda dest: given.node.call(dest, "topic"), *NO_DEST)
 case("Node.call(topic)", lambda topic: given.node.call(given.pid, topic), *NO_TOPIC)

@@ -220,7 +220,7 @@ BAD_REQUESTS: dict[str, tuple[bytes, str, str]] = {
     "unknown entry": (b'{"verb": "spawn", "target": "no:such"}', "NOT_FOUND", "entry='no:such' is not known"),
     "target of no text": (b'{"verb": "spawn", "target": 3}', "INVALID", "target=3"),
     "unknown host": (
-        b'{"verb": "spawn", "target": "control:counter", "on": "moon"}',
+        b'{"verb": "spawn", "target": "control:counter", "args": [5], "on": "moon"}',
         "NOT_FOUND",
         "host='moon' is not there",
     ),

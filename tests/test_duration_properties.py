@@ -20,6 +20,7 @@ PARTS = st.lists(
     ),
     min_size=1,
     max_size=4,
+    unique_by=lambda part: part[1],  # each unit once
 )
 LONGEST = 999999999 * 86400.0
 

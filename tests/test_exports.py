@@ -19,7 +19,7 @@ OUTSIDE Attempt Behaviour CallOptions Capacity Cluster CurrentProcess DeadLetter
 FunctionCall FunctionHost FunctionInfo Future GreenTask Host Instruments Kernel Outside Process Queue Registry
 ReplyTo RetryPolicy Scheduler SpawnFunction SpawnRequest StateCarrier Statistics Suspender TaskOwner Timer
 Timers Trampoline Wait Wiring attempt check_topic current_context current_process exit_callback function_entry
-gone invalid kernel_of mailbox_full not_one_of option_seconds payload_of portable_class portable_name
+gone invalid check_entry_id kernel_of mailbox_full not_one_of option_seconds payload_of portable_class portable_name
 process_entry process_function register_sandbox running_process seconds wire
 """
 

@@ -115,10 +115,10 @@ async def test_error_of_a_function_arrives_unchanged_and_any_other_exception_as_
 
 
 @on_every_host(needs="functions")
-async def test_wrong_arguments_of_a_function_are_its_error() -> None:
+async def test_wrong_arguments_of_a_function_are_an_error_at_the_call() -> None:
     with pytest.raises(actors.Error, match="argument") as caught:
         await funcs.call(add)
-    assert caught.value.kind == actors.INTERNAL
+    assert caught.value.kind == actors.INVALID
 
 
 @on_every_host(needs="functions")

@@ -518,11 +518,12 @@ async def test_the_traceback_of_an_error_holds_only_the_frames_of_the_process() 
     assert [frame.name for frame in traceback.extract_tb(cause.__traceback__)] == ["outer", "inner"]
 
 
-async def test_arguments_that_do_not_fit_end_the_process_with_the_type_error() -> None:
+async def test_arguments_that_do_not_fit_are_an_error_at_the_spawn() -> None:
     async with actors.Node() as node:
-        with pytest.raises(actors.Error, match="TypeError") as caught:
+        with pytest.raises(actors.Error, match="too many positional arguments") as caught:
             await node.execute(echo, "one too many", on="green")
-    assert isinstance(caught.value.__cause__, TypeError)
+        assert caught.value.kind == actors.INVALID
+        assert list(node.processes()) == []
 
 
 async def test_a_call_on_a_green_channel_from_a_foreign_task_says_what_is_wrong() -> None:

@@ -130,11 +130,13 @@ async def test_spawn_by_an_unknown_entry_or_host_raises() -> None:
 
 
 @on_every_host
-async def test_wrong_arguments_end_the_process_with_an_error() -> None:
-    event = await exit_of(declared, 1, 2, 3)
-    assert event.reason == "error"
-    assert event.result.error is not None
-    assert "argument" in event.result.error.message
+async def test_arguments_that_do_not_fit_are_an_error_at_the_spawn() -> None:
+    before = len(kernel_of(me()).table)
+    for verb in (actors.spawn, actors.spawn_linked, actors.spawn_monitored, actors.execute):
+        with pytest.raises(actors.Error, match=r"declared.*value.*too many") as caught:
+            await verb(declared, 1, 2, 3)
+        assert caught.value.kind == actors.INVALID
+    assert len(kernel_of(me()).table) == before
 
 
 # The end (semantics 3 to 5)

@@ -687,3 +687,13 @@ async def catches_everything() -> None:
             count += 1
         except BaseException:  # noqa: BLE001 - that is the point
             continue
+
+
+@wf.process(worker=WORKER)
+async def answers_senders(count: int) -> list[bool]:
+    inbox = actors.inbox()
+    taken: list[bool] = []
+    for _ in range(count):
+        message = await inbox.receive()
+        taken.append(await actors.send(message.sender, "ok", message.payload))
+    return taken

@@ -129,12 +129,15 @@ class Channel(Generic[T]):
 
     def close(self) -> None:
         """Take no more values: those buffered can still be received, whoever waits is told. Closing twice is fine."""
+        first = self._receivers or self._senders
+        if first is not None:
+            first.scheduler.check_thread()
         self._closed = True
         while (waiter := self._receivers or self._senders) is not None:
             # A select that both sends and receives here takes the case that was given first.
-            first = next((case for case in waiter.siblings if case.channel is self), waiter)
-            self.leave(first)
-            first.fire(CLOSED)
+            case = next((case for case in waiter.siblings if case.channel is self), waiter)
+            self.leave(case)
+            case.fire(CLOSED)
 
     def sending(self, value: T) -> Sending[T]:
         """A case for `select` that sends `value` here."""

@@ -12,7 +12,7 @@ import attrs
 
 from actors._channels.channel import Channel, Queue, RuntimeChannel, UncloseableChannel
 from actors._channels.observers import MailboxObserver, ObservedInbox
-from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error, invalid
+from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error, invalid, shown
 from actors._values.messages import Message, check_topic
 from actors._values.pid import PID
 
@@ -47,7 +47,7 @@ class Capacity:
 
 def mailbox_full(pid: PID, topic: str) -> Error:
     """The error of a call that a full mailbox has not taken, or has dropped."""
-    return Error(f"the mailbox of {pid} is full: there is no room for call {topic!r}", kind=UNAVAILABLE)
+    return Error(f"the mailbox of {pid} is full: there is no room for call {shown(topic)}", kind=UNAVAILABLE)
 
 
 class Listener(RuntimeChannel[Any]):
@@ -114,13 +114,17 @@ class Mailbox:
     need not ask whether somebody looks on.
     """
 
-    __slots__ = ("inbox", "listeners", "capacity", "accepted", "_onlookers", "_arrivals")
+    __slots__ = ("inbox", "listeners", "capacity", "accepted", "held", "exempt", "_onlookers", "_arrivals")
 
     def __init__(self, capacity: Capacity | None = None) -> None:
         self.inbox: UncloseableChannel[Message] = UncloseableChannel()
         self.listeners: dict[str, Listener] | None = None
         self.capacity = capacity
         self.accepted = 0
+        self.held = 0
+        """How many messages its process has taken out and not handled: a suspended server keeps what comes (42)."""
+        self.exempt: str | None = None
+        """A topic that the capacity does not bound: that of the system's requests to a server."""
         self._onlookers: _Observers | None = None
         self._arrivals = 0 if capacity is None else 1
 
@@ -158,7 +162,11 @@ class Mailbox:
             return None
         channel = self._channel_of(message.topic)
         dropped = None
-        if self.capacity is not None and self._is_full(self.capacity, channel):
+        if (
+            self.capacity is not None
+            and message.topic != self.exempt
+            and self._is_full(self.capacity, channel)
+        ):
             if self.capacity.overflow != "drop_oldest":
                 return message
             dropped = self._drop_oldest()
@@ -185,8 +193,8 @@ class Mailbox:
         return self.inbox if listener is None or listener.closed else listener
 
     def _is_full(self, capacity: Capacity, channel: Queue[Any]) -> bool:
-        """Whether there is no room: what goes straight to a receiver needs none."""
-        return not channel.has_receiver and self.unread >= capacity.limit
+        """Whether there is no room: what goes straight to a receiver needs none, unless that only puts it aside."""
+        return (self.held > 0 or not channel.has_receiver) and self.unread + self.held >= capacity.limit
 
     def _number(self, message: Message) -> None:
         object.__setattr__(message, "arrival", self._arrivals)
@@ -219,7 +227,9 @@ class Mailbox:
             self.listeners[topic] = listener
             listener.replace_all((*held, *self.inbox.remove(lambda message: message.topic == topic)))
         elif listener.messages != messages:
-            raise invalid("messages", messages, f"{listener.messages}, as in the first listen({topic!r})")
+            raise invalid(
+                "messages", messages, f"{listener.messages}, as in the first listen({shown(topic)})"
+            )
         return listener
 
     def unlisten(self, channel: Channel[Any]) -> None:

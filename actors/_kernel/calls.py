@@ -9,7 +9,7 @@ from actors._kernel import links_and_monitors as relations
 from actors._kernel.process import Process
 from actors._kernel.tracing import Tracing
 from actors._scheduling.scheduler import Scheduler, Wait, running
-from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error
+from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, TIMEOUT, UNAVAILABLE, Error, shown
 from actors._values.events import Exit, MonitorRef, make_ref
 from actors._values.messages import Message, make_message, make_reply_to
 from actors._values.pid import PID, Dest
@@ -126,7 +126,10 @@ class Calls:
                 local.watchers.pop(ref, None)
         answer = call.answer
         if isinstance(answer, list):
-            return answer[0]
+            (reply,) = answer
+            if isinstance(reply, Error):
+                raise reply.again()
+            return reply
         assert answer is not None
         raise answer if isinstance(answer, Error) else _failed(answer, topic)
 
@@ -182,7 +185,7 @@ class TracedCalls(Calls):
 
 def _late(pid: PID, topic: str, timeout: float) -> Error:
     return Error(
-        f"call {topic!r} to {pid} got no reply within {timeout:g} s",
+        f"call {shown(topic)} to {pid} got no reply within {timeout:g} s",
         kind=TIMEOUT,
         details={"pid": str(pid), "topic": topic, "timeout": timeout},
     )
@@ -192,7 +195,7 @@ def _failed(event: Exit, topic: str) -> Error:
     missing = event.reason == "noproc"
     text = "does not exist" if missing else f"ended ({event.reason}) before it replied"
     error = Error(
-        f"call {topic!r} failed: process {event.pid} {text}",
+        f"call {shown(topic)} failed: process {event.pid} {text}",
         kind=NOT_FOUND if missing else UNAVAILABLE,
         details={"pid": str(event.pid), "reason": event.reason, "topic": topic},
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast, overload
 
 import attrs
 
-from actors._values.errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid
+from actors._values.errors import ALREADY_EXISTS, NOT_FOUND, Error, invalid, shown
 from actors._values.messages import Message
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -136,7 +136,8 @@ class Namespace:
             Error: kind INVALID for a function that is not async or a bad argument, ALREADY_EXISTS for an id that
                 another function has.
         """
-        _check_worker(worker)
+        if worker is not None:
+            check_entry_id(worker, "worker")
         _check_flag("activity", activity)
         if not isinstance(on_crash, str) or on_crash not in ("fail", "suspend"):
             raise invalid("on_crash", on_crash, '"fail" or "suspend"')
@@ -185,7 +186,8 @@ class Namespace:
             name: the last part of its id; the function's own name unless given.
             local: it runs as a local activity, in the calling workflow's own worker.
         """
-        _check_worker(worker)
+        if worker is not None:
+            check_entry_id(worker, "worker")
         _check_flag("local", local)
         if name is not None and (not isinstance(name, str) or not re.fullmatch(_ID, f"{self.name}:{name}")):
             raise invalid("name", name, "letters, digits, '_', '.' and '-'")
@@ -258,9 +260,14 @@ def _origin(entry: Entry) -> str:
     return entry.source if code is None else f"{entry.source} (line {code.co_firstlineno})"
 
 
-def _check_worker(worker: str | None) -> None:
-    if worker is not None and (not isinstance(worker, str) or not re.fullmatch(_ID, worker)):
-        raise invalid("worker", worker, 'a worker\'s entry id such as "app:worker"')
+def check_entry_id(value: object, name: str) -> None:
+    """Refuse what is no entry id: of a worker, as of anything else that is declared.
+
+    Raises:
+        Error: kind INVALID.
+    """
+    if not isinstance(value, str) or not re.fullmatch(_ID, value):
+        raise invalid(name, value, 'an entry id such as "app:worker"')
 
 
 def _check_flag(name: str, flag: bool) -> None:
@@ -385,10 +392,11 @@ def _entry(entry_id: str) -> Entry:
         import difflib  # here: as a rule it is not needed
 
         known = ", ".join(sorted(_entries)) or "none"
-        near = difflib.get_close_matches(entry_id, _entries, 1, 0.7)
+        near = difflib.get_close_matches(entry_id[:200], _entries, 1, 0.7)
         meant = f"did you mean {near[0]}? Or " if near else ""
         raise Error(
-            f"entry={entry_id!r} is not known: {meant}is the module imported that declares it? Known entries: {known}",
+            f"entry={shown(entry_id)} is not known: {meant}is the module imported that declares it? Known entries:"
+            f" {known}",
             kind=NOT_FOUND,
             details={"entry": entry_id},
         )

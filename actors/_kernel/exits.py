@@ -34,7 +34,7 @@ class Exits:
         """Take a process out of the table, release what it holds, and notify its monitors and links, in this order."""
         process.alive = False
         process.reductions = 0
-        del self._routing.table[process.pid.id]
+        self._routing.table.pop(process.pid.id, None)  # it is gone if its spawn was interrupted
         if process.names is not None:
             self._names.forget(process)
         if self._groups.joins:

@@ -9,7 +9,7 @@ import attrs
 
 from actors._channels.channel import RuntimeChannel
 from actors._kernel.process import Process
-from actors._values.errors import NOT_FOUND, Error
+from actors._values.errors import NOT_FOUND, Error, shown
 from actors._values.pid import PID
 
 
@@ -77,7 +77,7 @@ class Groups:
         """
         count = self._members.get(group, {}).get(pid, 0)
         if not count:
-            raise Error(f"process {pid} is not in group={group!r}", kind=NOT_FOUND)
+            raise Error(f"process {pid} is not in group={shown(group)}", kind=NOT_FOUND)
         self._set(group, pid, count - 1)
         self.joins -= 1
         self._tell(GroupChange("left", group, pid))

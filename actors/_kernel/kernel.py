@@ -16,11 +16,11 @@ from actors._kernel.groups import Groups
 from actors._kernel.host import SpawnRequest
 from actors._kernel.names import Names
 from actors._kernel.process import Process, ProcessKernel
-from actors._kernel.routing import Routing
+from actors._kernel.routing import NAME_HOST, Routing
 from actors._kernel.tracing import Tracing
 from actors._kernel.wiring import Instruments, Wiring
 from actors._scheduling.scheduler import SPAWN_REDUCTIONS, Scheduler
-from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, UNAVAILABLE, Error, invalid
+from actors._values.errors import CONFLICT, INVALID, NOT_FOUND, UNAVAILABLE, Error, invalid, shown
 from actors._values.events import Exit, MonitorRef, Reason, Result
 from actors._values.messages import Message, ReplyTo
 from actors._values.pid import PID, Dest, sibling
@@ -55,9 +55,15 @@ class Kernel:
         self.signal_link_down = self._exits.signal_link_down
         self.calls = Calls(self)
         self.instruments.gauges["calls"] = lambda: self.calls.waiting
+        self._nobody = PID(name, NAME_HOST, "nobody")
         self.closing = False
         self._numbers = 0
         self._spawned = 0
+
+    @property
+    def schedulers(self) -> Mapping[str, Scheduler]:
+        """What local processes run on, by the name that `on=` gives."""
+        return self.wiring.schedulers
 
     def trace(self, tracing: Tracing) -> None:
         """Have causes followed, of processes that are spawned from now on."""
@@ -119,7 +125,7 @@ class Kernel:
         if start is None:
             here = ", ".join(sorted((*self.wiring.schedulers, *self.wiring.spawners)))
             raise Error(
-                f"host={where!r} is not there: expected one of {here};"
+                f"host={shown(where)} is not there: expected one of {here};"
                 " start its worker (temporal_bridge.Worker), or say another with on=",
                 kind=NOT_FOUND,
                 details={"host": where},
@@ -155,11 +161,17 @@ class Kernel:
         if self.instruments.tracing is not None:
             process.mailbox.add_observer(self.instruments.tracing.observer(process))
         self.table[process.pid.id] = process
-        if request.name is not None:
-            self.names.register(request.name, process)
-        for message in request.messages:
-            self.deliver(process, message)
-        process.begin(request.entry.function, request.args)
+        try:
+            if request.name is not None:
+                self.names.register(request.name, process)
+            for message in request.messages:
+                self.deliver(process, message)
+            process.begin(request.entry.function, request.args)
+        except BaseException:  # a Ctrl-C, a RecursionError: there is no task, so there is no process (39)
+            self.table.pop(process.pid.id, None)
+            self.names.forget(process)
+            process.alive = False
+            raise
         return process.pid
 
     def _bound_of(self, options: Mapping[str, Any], host: str) -> Capacity | None:
@@ -187,8 +199,14 @@ class Kernel:
             self.refuse_call(dropped.reply_to, mailbox_full(process.pid, dropped.topic))
         return process.mailbox.capacity is None or process.mailbox.capacity.overflow != "reject"
 
-    async def send(self, dest: Dest, message: Message) -> bool:
-        """Deliver a message, wherever its destination is; False when it is known not to exist."""
+    async def send(self, dest: Dest | None, message: Message) -> bool:
+        """Deliver a message, wherever its destination is; False when it is known not to exist.
+
+        None is the sender of a message that no process sent: nobody, so that an answer to it breaks nothing.
+        """
+        if dest is None:
+            self.instruments.dead_letters.add(self._nobody, message)
+            return False
         taken = await self.transmit(dest, message)
         if not taken:
             target = self.find(dest)

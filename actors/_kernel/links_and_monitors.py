@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from actors._kernel.process import Process
-from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error
+from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error, shortened
 from actors._values.events import Exit, LinkDown, MonitorRef, Reason, Result
 from actors._values.pid import PID
 
@@ -13,7 +13,11 @@ from actors._values.pid import PID
 def gone(pid: PID, reason: Reason = "noproc") -> Result:
     """The result of a process about which nothing more is known."""
     if reason == "noproc":
-        return Result(error=Error(f"process {pid} does not exist", kind=NOT_FOUND, details={"pid": str(pid)}))
+        return Result(
+            error=Error(
+                f"process {shortened(str(pid))} does not exist", kind=NOT_FOUND, details={"pid": str(pid)}
+            )
+        )
     return Result(
         error=Error(f"the node of process {pid} is gone", kind=UNAVAILABLE, details={"pid": str(pid)})
     )

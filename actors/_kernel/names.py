@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actors._kernel.process import Process
-from actors._values.errors import ALREADY_EXISTS, Error, invalid
+from actors._values.errors import ALREADY_EXISTS, Error, invalid, shown
 from actors._values.pid import PID
 
 
@@ -22,7 +22,7 @@ def check_name(name: str) -> None:
 def taken(name: str, holder: PID) -> Error:
     """The error of who asks for a name that another has."""
     return Error(
-        f"name={name!r} belongs to {holder}: unregister it there, or choose another name",
+        f"name={shown(name)} belongs to {holder}: unregister it there, or choose another name",
         kind=ALREADY_EXISTS,
         details={"name": name, "pid": str(holder)},
     )

@@ -53,7 +53,7 @@ class ProcessKernel(Protocol):
         """Put a message into a mailbox; False when it was full and rejects."""
         ...
 
-    async def send(self, dest: Dest, message: Message) -> bool:
+    async def send(self, dest: Dest | None, message: Message) -> bool:
         """Deliver a message, wherever its destination is; False when it is known not to exist."""
         ...
 
@@ -343,6 +343,7 @@ def running_process() -> Process:
             "this call needs a running process: spawn one, or use the same verb of a node, such as node.send(...)",
             kind=CONFLICT,
         )
+    process.scheduler.check_thread()
     if not process.alive:
         raise Error(
             f"process {process.pid} has ended, and a task that it started elsewhere goes on: use start_soon",

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from datetime import UTC, datetime
+from threading import get_ident
 from time import perf_counter
 from typing import Any, TypeVar, cast
 
@@ -18,10 +19,11 @@ from actors._channels.channel import Queue
 from actors._kernel.entries import check_async
 from actors._kernel.kernel import Kernel
 from actors._kernel.process import running_process
+from actors._runtime.interrupts import open_to_interrupts
 from actors._runtime.trampoline import Cancelled, GreenTask, Trampoline, foreign
 from actors._runtime.trio_scheduler import TrioScheduler, contains
 from actors._scheduling.context import current_context
-from actors._scheduling.scheduler import OUTSIDE, TaskOwner, current_process
+from actors._scheduling.scheduler import OUTSIDE, TaskOwner, current_process, wrong_thread
 from actors._values.errors import CONFLICT, Error
 
 T = TypeVar("T")
@@ -52,6 +54,7 @@ class GreenScheduler(Trampoline):
         self._clock = trio.lowlevel.current_clock()  # asked at each spawn
         self._driver: trio.lowlevel.Task | None = None
         self._started = False
+        self._thread = get_ident()
 
     def start(
         self, process: TaskOwner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
@@ -60,7 +63,12 @@ class GreenScheduler(Trampoline):
         if not self._started:
             self._started = True
             self._context.run(self._nursery.start_soon, self._drive)
-        return Trampoline.start(self, process, function, args)
+        return Trampoline.start(self, process, open_to_interrupts(function), args)
+
+    def check_thread(self) -> None:
+        """As `Suspender.check_thread`: the node's own thread."""
+        if get_ident() != self._thread:
+            raise wrong_thread()
 
     async def _drive(self) -> None:
         self._driver = trio.lowlevel.current_task()

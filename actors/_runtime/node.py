@@ -16,6 +16,7 @@ from actors._kernel.names import check_name
 from actors._kernel.process import Process, ProcessKernel
 from actors._kernel.wiring import Wiring
 from actors._runtime.green_scheduler import GreenScheduler
+from actors._runtime.interrupts import protect_kernel
 from actors._runtime.trio_scheduler import TrioScheduler, contains
 from actors._values.durations import Duration, seconds
 from actors._values.errors import CONFLICT, NOT_FOUND, Error, invalid, leaves, without
@@ -99,6 +100,7 @@ class Node:
             raise Error(f"node {self.name} was entered before: make a new Node", kind=CONFLICT)
         if self._control:
             self._opened_control = _open_control_socket(self)
+        protect_kernel()
         self._state = "open"
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
@@ -239,7 +241,7 @@ class Node:
         """As `actors.execute`."""
         return await self.spawner().execute(target, *args, on=on)
 
-    async def send(self, dest: Dest, topic: str, *payload: Any) -> bool:
+    async def send(self, dest: Dest | None, topic: str, *payload: Any) -> bool:
         """As `actors.send`; the message has no sender."""
         self._check_open()
         check_topic(topic)

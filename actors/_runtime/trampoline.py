@@ -177,6 +177,9 @@ class Trampoline:
 
     # The scheduler
 
+    def check_thread(self) -> None:
+        """As `Suspender.check_thread`. A trampoline runs in whatever thread drives it, unless a host says more."""
+
     def start(
         self, process: TaskOwner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> GreenTask:
@@ -227,6 +230,10 @@ class Trampoline:
         task: Any = self._current  # whoever made the wait has asked who is running
         if task.cancelled and not task.shields:
             wait.abort()
+            # Others run first: a process that swallows this in a loop must not keep them from their turns (40).
+            task.value = None
+            self._resume(task)
+            yield _PARKED
             raise Cancelled
         task.wait = wait
         task.value = None
@@ -244,10 +251,9 @@ class Trampoline:
     def checkpoint(self) -> Generator[Any, Any, None]:
         """As `Scheduler.checkpoint`."""
         task = self.running()
-        if not task.cancelled or task.shields:
-            task.value = None
-            self._resume(task)
-            yield _PARKED
+        task.value = None
+        self._resume(task)
+        yield _PARKED
         if task.cancelled and not task.shields:
             raise Cancelled
 

@@ -7,12 +7,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import get_ident
 from typing import Any, cast
 
 import outcome
 import trio
 
-from actors._scheduling.scheduler import OUTSIDE, TaskOwner, Timer, Wait, current_process, no_scheduler
+from actors._runtime.interrupts import open_to_interrupts
+from actors._scheduling.scheduler import (
+    OUTSIDE,
+    TaskOwner,
+    Timer,
+    Wait,
+    current_process,
+    no_scheduler,
+    wrong_thread,
+)
 from actors._scheduling.timers import HeapTimer, Timers
 from actors._values.errors import leaves, without
 
@@ -72,6 +82,11 @@ class PlainTrio:
         except RuntimeError:
             raise no_scheduler() from None
 
+    def check_thread(self) -> None:
+        """As `Suspender.check_thread`: any thread in which trio runs."""
+        if not trio.lowlevel.in_trio_run():
+            raise wrong_thread()
+
     def park(self, wait: Wait) -> Awaitable[Any]:
         """As `Scheduler.park`."""
 
@@ -107,6 +122,12 @@ class TrioScheduler(PlainTrio):
         self._timers = Timers()
         self._alarm: trio.CancelScope | None = None
         self._life = trio.CancelScope(shield=True)
+        self._thread = get_ident()
+
+    def check_thread(self) -> None:
+        """As `Suspender.check_thread`: the node's own thread."""
+        if get_ident() != self._thread:
+            raise wrong_thread()
 
     def start(
         self, process: TaskOwner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
@@ -115,7 +136,7 @@ class TrioScheduler(PlainTrio):
         task = TrioTask(process)
         entry = process.entry
         name = entry.id if function is entry.function else function
-        self._nursery.start_soon(task.run, function, args, name=name)
+        self._nursery.start_soon(task.run, open_to_interrupts(function), args, name=name)
         return task
 
     def cancel(self, task: object) -> None:

@@ -58,6 +58,13 @@ class Suspender(Protocol):
         """Suspend the running task until `wake`; if it is cancelled before, call `wait.abort()` and raise."""
         ...
 
+    def check_thread(self) -> None:
+        """Refuse a call from a thread that this scheduler does not run in, before it changes anything (41).
+
+        Raises:
+            Error: kind CONFLICT, with the call to use.
+        """
+
     def wake(self, task: Any, value: Any) -> None:
         """Make a parked task runnable. From then on a cancellation can no longer take `value` away."""
 
@@ -187,6 +194,9 @@ class NoScheduler:
         """As `running`."""
         raise no_scheduler()
 
+    def check_thread(self) -> None:
+        """Any thread will do: nothing waits here."""
+
     def wake(self, task: Any, value: Any) -> None:
         """As `running`."""
         raise no_scheduler()
@@ -198,6 +208,15 @@ class NoScheduler:
     def shield(self) -> AbstractContextManager[Any]:
         """As `running`."""
         raise no_scheduler()
+
+
+def wrong_thread() -> Error:
+    """The error of a call from a thread that is not that of the node."""
+    return Error(
+        "this belongs to a node, which runs in another thread: call it there, by trio.from_thread.run(function, ...)"
+        " for an async function or trio.from_thread.run_sync(function, ...) for another",
+        kind=CONFLICT,
+    )
 
 
 def no_scheduler() -> Error:

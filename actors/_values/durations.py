@@ -13,7 +13,7 @@ Duration = str | timedelta
 """A length of time, as users write it."""
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)"
+_PART = r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d)"  # not \d, which takes the digits of all scripts
 _LONGEST = timedelta(days=timedelta.max.days).total_seconds()  # a float that is a timedelta again
 _FORM = 'a duration such as "250ms", "5s", "1h30m", or a timedelta'
 
@@ -47,6 +47,8 @@ def _read(text: str) -> float | None:
     parts: list[tuple[str, str]] = re.findall(_PART, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
+    if len({unit for _, unit in parts}) < len(parts):
+        return None  # "1s1s" is a mistake
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
 
 

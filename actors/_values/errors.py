@@ -127,6 +127,18 @@ class Error(Exception):
         error.__cause__ = exception
         return error
 
+    def again(self) -> Error:
+        """This error to be raised once more: its traceback begins with that of the first time, and does not grow.
+
+        An error that several ask for, as that of an exit or a function, must not keep the frames of all who asked.
+        """
+        copy = type(self).__new__(type(self), self.message)
+        copy.__dict__.update(self.__dict__)
+        copy.args = self.args
+        copy.__cause__ = self.__cause__
+        copy.__suppress_context__ = self.__suppress_context__
+        return copy.with_traceback(self.__traceback__)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.message!r}, kind={self.kind})"
 
@@ -179,10 +191,21 @@ def not_one_of(name: str, value: object, known: Iterable[str], mark: str = "") -
 
 def invalid(name: str, value: object, expected: str) -> Error:
     """The error for a bad argument or option: what was expected, and what came."""
+    return Error(
+        f"{name}={shown(value)} is not valid: expected {expected}", kind=INVALID, details={"name": name}
+    )
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: its repr, shortened."""
     try:
-        shown = repr(value)
+        # Of a long text only what may be shown is written out, with what escaping may add.
+        text = repr(value[:120] + "..." if type(value) is str and len(value) > 120 else value)
     except Exception:  # noqa: BLE001  # whatever its repr does, the error is about the value
-        shown = f"<{type(value).__name__}>"
-    if len(shown) > 120:
-        shown = shown[:117] + "..."
-    return Error(f"{name}={shown} is not valid: expected {expected}", kind=INVALID, details={"name": name})
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def shortened(text: str) -> str:
+    """A text that names something, such as a PID, short enough for an error."""
+    return text if len(text) <= 200 else f"{text[:140]}...{text[-40:]}"

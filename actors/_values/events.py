@@ -40,7 +40,7 @@ class Result:
     def unwrap(self) -> Any:
         """The value; raises the error if there is one."""
         if self.error is not None:
-            raise self.error
+            raise self.error.again()
         return self.value
 
 

@@ -19,6 +19,7 @@ from actors._kernel.entries import Target, check_async, process_entry
 from actors._kernel.kernel import kernel_of
 from actors._kernel.process import Options, Process, next_reduction, running_process, take_reduction
 from actors._scheduling.scheduler import REDUCTIONS, current_process, running
+from actors._values.arguments import check_arguments
 from actors._values.durations import Duration, seconds
 from actors._values.errors import INVALID, Error, invalid
 from actors._values.events import Event, MonitorRef
@@ -38,8 +39,9 @@ _SPAWNER = Spawner()
 
 
 def self_pid() -> PID:
-    """The PID of the running process."""
-    return running_process().pid
+    """The PID of the running process; also in a thread that it has started."""
+    process = current_process.get()  # nothing is touched, so any thread may ask
+    return process.pid if isinstance(process, Process) and process.alive else running_process().pid
 
 
 # Those of a spawner with nothing set; without a coroutine in between, which a spawn would feel.
@@ -105,14 +107,17 @@ async def upgrade(target: Target | None = None, *args: Any) -> None:
     """
     process = await take_reduction()
     entry = process.entry if target is None else process_entry(target)
+    check_arguments(entry.function, args, entry.id)
     raise process.upgrade(entry, args)
 
 
 # Messages
 
 
-async def send(dest: Dest, topic: str, *payload: Any) -> bool:
+async def send(dest: Dest | None, topic: str, *payload: Any) -> bool:
     """Send a message: the value, the tuple of several values, or None for none.
+
+    A `dest` of None, the sender of a message that no process sent, is a dead letter: nobody takes it.
 
     Returns:
         True when it is in the mailbox (same node) or was accepted for transport (elsewhere); False when the target is

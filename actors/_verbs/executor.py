@@ -13,6 +13,7 @@ from actors._kernel.kernel import kernel_of
 from actors._kernel.process import running_process
 from actors._scheduling.context import check_context, current_context, own_copy
 from actors._scheduling.scheduler import current_process
+from actors._values.arguments import check_arguments
 from actors._values.errors import CONFLICT, Error, invalid
 from actors._values.function_options import CallOptions
 
@@ -74,6 +75,7 @@ class Executor:
         process = running_process()
         entry = function_entry(function)
         check_call(entry)
+        check_arguments(entry.function, args, entry.id)
         context = {**current_context(), **self.context}
         call = FunctionCall(entry, args, context, CallOptions.parse(self.options))
         functions = kernel_of(process).wiring.functions

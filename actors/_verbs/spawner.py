@@ -14,6 +14,7 @@ from actors._kernel.kernel import Kernel, kernel_of
 from actors._kernel.process import Process, running_process
 from actors._scheduling.context import check_context, own_copy
 from actors._scheduling.scheduler import current_process
+from actors._values.arguments import check_arguments
 from actors._values.errors import invalid
 from actors._values.events import Exit, MonitorRef
 from actors._values.messages import Message, check_topic, payload_of
@@ -154,8 +155,10 @@ class Spawner:
     ) -> PID:
         by = current_process.get()
         sender = None if parent is None else parent.pid
+        entry = process_entry(target)
+        check_arguments(entry.function, args, entry.id)
         request = SpawnRequest(
-            process_entry(target),
+            entry,
             args,
             parent,
             self.name,

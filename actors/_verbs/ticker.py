@@ -43,6 +43,7 @@ class Ticker(RuntimeChannel[datetime]):
         self._process.own(self._timer)
 
     def _disarm(self) -> None:
+        self._process.scheduler.check_thread()
         self._timer.cancel()
         self._process.disown(self._timer)
 

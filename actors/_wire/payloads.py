@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgpack
 
-from actors._values.errors import INVALID, Error
+from actors._values.errors import INVALID, Error, shown
 from actors._values.pid import PID
 from actors._values.portable import class_to_read, field_values, instance_of, portable_class, portable_name
 
@@ -42,7 +42,7 @@ def _class(name: str) -> type[Any]:
     cls = class_to_read(name)
     if cls is None:
         raise Error(
-            f"a value of class={name!r} came, which is not registered here: use actors.register on it",
+            f"a value of class={shown(name)} came, which is not registered here: use actors.register on it",
             kind=INVALID,
         )
     return cls

@@ -95,6 +95,11 @@ class ServerCallbacks:
         """As `actors.Behaviour`."""
         raise NotImplementedError
 
+    @property
+    def key(self) -> str | None:
+        """The key of this server, for one that was started by `at`."""
+        raise NotImplementedError
+
     def __supervision_serving__(self) -> Any:
         """The loop that runs this instance."""
         raise NotImplementedError

@@ -142,6 +142,7 @@ class MachineLoop(ServerLoop):
     async def next(self) -> Any:
         """The next event: one that waits in the queue, a time-out that is over, or what is received."""
         if self._queue and not self.suspended:
+            await self.turn()
             return self._queue.popleft()
         if self.kept or self.suspended:
             return await super().next()
@@ -173,7 +174,7 @@ class MachineLoop(ServerLoop):
             await self._enter(before, asked)
         if asked.postponed:
             self._postponed.append(came)
-        if changed or asked.repeated:
+        if changed:  # a state that is repeated would only postpone them again (OTP)
             self._queue.extendleft(reversed(self._postponed))
             self._postponed.clear()
         self._queue.extendleft(reversed(asked.inserted))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 import actors
-from actors import PID, Duration, Node, Spawner, invalid, process_entry
+from actors import PID, Duration, Error, Node, Spawner, invalid, process_entry
 from supervision._servers.callbacks import ServerCallbacks
+
+_STOPPED: Final = ("normal", "shutdown", "noproc")
+"""How a server has ended that has not handled the call: it would have replied before it ended."""
 
 
 @attrs.frozen
@@ -36,11 +39,15 @@ class ServerAddress:
         return await self._spawner().spawn(self.server)
 
     async def call(self, topic: str, payload: Any, timeout: Duration) -> Any:
-        """As `actors.call`."""
-        pid = await self.activate()
-        if self.node is not None:
-            return await self.node.call(pid, topic, payload, timeout=timeout)
-        return await actors.call(pid, topic, payload, timeout=timeout)
+        """As `actors.call`. One that comes while the server stops is answered by the next one under the key."""
+        call = actors.call if self.node is None else self.node.call
+        while True:
+            pid = await self.activate()
+            try:
+                return await call(pid, topic, payload, timeout=timeout)
+            except Error as error:
+                if error.details.get("pid") != str(pid) or error.details.get("reason") not in _STOPPED:
+                    raise
 
     async def send(self, topic: str, payload: Any) -> bool:
         """As `actors.send`."""

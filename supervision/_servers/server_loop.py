@@ -89,6 +89,7 @@ class ServerLoop:
         "_stop",
         "_call",
         "_farewell",
+        "_process",
     )
 
     def __init__(self, server: ServerCallbacks) -> None:
@@ -100,6 +101,8 @@ class ServerLoop:
         self._table = table_of(type(server))
         # Opened before `init`: from here on a request to stop leads to `terminate`, and does not break into a handler.
         self.incoming = actors.incoming()
+        self._process = actors.running_process()
+        self._process.mailbox.exempt = TOPIC
         self.suspended = False
         self.kept: deque[Message | Event] | None = None  # a deque is big, and most servers need none
         self._timeout: timedelta | None = None
@@ -155,6 +158,7 @@ class ServerLoop:
             self.check_stop()
             while True:
                 while self._continues:
+                    await self.turn()
                     await awaited(self.server.handle_continue(self._continues.pop(0)))
                     self.check_stop()
                 if self.life is not None and self.life.should_upgrade():
@@ -173,14 +177,35 @@ class ServerLoop:
                 await answer(*self._farewell)
             if stopped.reason != "normal":
                 await exit_as(stopped.reason, stopped.error)
+            if stopped is self._stop and self.server.key is not None and self._process.mailbox.unread:
+                # It has stopped because nothing came, and now something has: the next one under the key takes it.
+                await actors.upgrade()
         except Exception:  # a handler's: the process ends with it, and whoever watches it is told
             await awaited(self.server.terminate("error"))
             raise
 
     def keep(self, came: Message | Event) -> None:
+        """Put aside what comes while the server is suspended; it still counts for the bound of the mailbox."""
         if self.kept is None:
             self.kept = deque()
         self.kept.append(came)
+        if isinstance(came, Message):
+            self._process.mailbox.held += 1
+
+    def take_kept(self) -> Message | Event | None:
+        """The oldest of what was kept."""
+        if not self.kept:
+            return None
+        came = self.kept.popleft()
+        if isinstance(came, Message):
+            self._process.mailbox.held -= 1
+        return came
+
+    async def turn(self) -> None:
+        """Count an operation that does not wait, as a receive is: a server that feeds itself lets others run (40)."""
+        self._process.reductions -= 1
+        if self._process.reductions < 0:
+            await self._process.pause()
 
     # From run to run
 
@@ -229,7 +254,8 @@ class ServerLoop:
 
     async def _next_kept_or_in_time(self) -> Any:
         if self.kept:
-            return self.kept.popleft()
+            await self.turn()
+            return self.take_kept()
         assert self._timeout is not None
         timer = actors.after(self._timeout)
         picked = await actors.select(self.incoming, timer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,9 @@ def process_of(server: type[ServerCallbacks]) -> Callable[..., Awaitable[None]]:
         else:
             await serve_for_long(server, args, life)
 
+    # What `init` takes: by that, the arguments of a start are checked.
+    parameters = list(inspect.signature(server.init).parameters.values())[1:]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__module__, run.__name__, run.__qualname__ = server.__module__, server.__name__, server.__qualname__
     return run
 

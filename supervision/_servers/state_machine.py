@@ -55,7 +55,7 @@ class StateMachine(Server, StateMachineCallbacks):
         self._machine.postpone()
 
     def repeat_state(self) -> None:
-        """Enter the state again, although it stays the same; what was postponed comes again."""
+        """Enter the state again, although it stays the same; what was postponed stays so."""
         self._machine.repeat()
 
     def set_event_timeout(self, duration: Duration, payload: Any = None) -> None:

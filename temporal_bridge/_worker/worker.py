@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from actors import Duration, Entry, Namespace, invalid
+from actors import Duration, Entry, Namespace, check_entry_id, invalid
 from temporal_bridge._worker.worker_options import count, flag, length, worker_settings
 from temporal_bridge._workflow.code import check_importable
 from temporal_bridge._workflow.lint import offences_of
@@ -62,8 +62,7 @@ class Worker:
     options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.id, str) or ":" not in self.id:
-            raise invalid("id", self.id, 'an entry id such as "app:worker"')
+        check_entry_id(self.id, "id")
         if not isinstance(self.task_queue, str) or not self.task_queue:
             raise invalid("task_queue", self.task_queue, "a non-empty string")
         for name in ("run", "sandbox"):
