@@ -299,7 +299,7 @@ async def _worker(
         client,
         task_queue=worker.task_queue,
         workflows=[DurableProcess],
-        activities=[*activities.for_worker(), served.function],
+        activities=[*activities.for_worker(), served.function, served.fetch_result],
         workflow_runner=workflow_runner(worker.sandbox, client.data_converter.payload_codec),
         interceptors=[
             RefusedAttributesFunction(client),

@@ -16,7 +16,8 @@ from temporalio.common import SearchAttributePair
 
 import actors
 from actors import CONFLICT, INVALID, Error, Target, invalid, register
-from temporal_bridge._wire.start_options import search_attribute
+from temporal_bridge._wire.converter import check_size, payload_size
+from temporal_bridge._wire.start_options import check_sizes, memo_table, search_attribute
 
 __all__ = [
     "DEFAULT_VERSION",
@@ -104,8 +105,7 @@ def version(change_id: str, min_supported: int, max_supported: int) -> int:
             the process is suspended, whatever it does with the error, until code is deployed that supports it.
     """
     _check()
-    if not isinstance(change_id, str) or not change_id:
-        raise invalid("change_id", change_id, "a non-empty string")
+    _text(change_id, "change_id", _LONGEST_CHANGE_ID)
     for name, value in (("min_supported", min_supported), ("max_supported", max_supported)):
         if not isinstance(value, int) or isinstance(value, bool):
             raise invalid(name, value, "a whole number")
@@ -151,7 +151,8 @@ def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | Non
     """Set search attributes, which list queries find, and memo fields, which they only show.
 
     Raises:
-        Error: kind INVALID, when a value is of no type that Temporal can index; or when the namespace has no search
+        Error: kind INVALID, when a value is of no type that Temporal can index; when it is too large, alone or with
+            what this process has set since it last waited; or when the namespace has no search
             attribute of that name, or one of another type: register it first, as the message says.
     """
     _check()
@@ -163,12 +164,34 @@ def attrs(search: Mapping[str, Any] | None = None, memo: Mapping[str, Any] | Non
         ]
         instance: Any = temporal.instance()
         instance.attributes.check(pairs, "search")
+        check_sizes(pairs, "search")
         updates = [pair.key.value_set(pair.value) for pair in pairs]
         temporal.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]
     if memo is not None:
-        if not isinstance(memo, Mapping):
-            raise invalid("memo", memo, "a mapping of names to values")
-        temporal.upsert_memo(memo)
+        fields = memo_table(memo, "memo")
+        converter = temporal.payload_converter()
+        written = {key: value for key, value in fields.items() if value is not None}
+        size = payload_size(converter, [written], "memo")
+        kept = [payload for key, payload in temporal.info().raw_memo.items() if key not in fields]
+        check_size(
+            size + sum(payload.ByteSize() for payload in kept), "memo, with the fields that were set before,"
+        )
+        host: Any = temporal.instance()
+        host.take_bytes(size, "memo")
+        temporal.upsert_memo(fields)
+
+
+_LONGEST_CHANGE_ID: Final = 255
+
+
+def _text(value: Any, name: str, longest: int) -> None:
+    if isinstance(value, str) and value:
+        try:
+            if len(value.encode()) <= longest:
+                return
+        except UnicodeEncodeError:  # half a character, which nothing carries
+            pass
+    raise invalid(name, value, f"a non-empty string of at most {longest} bytes")
 
 
 def _check() -> None:

@@ -179,9 +179,9 @@ CALL: list[tuple[str, Any, str, str]] = [
     ("schedule_to_close_timeout", -1, "schedule_to_close_timeout=-1", MILLISECONDS),
     ("schedule_to_start_timeout", None, "schedule_to_start_timeout=None", OPTION_DURATION),
     ("heartbeat_timeout", [1], "heartbeat_timeout=[1]", OPTION_DURATION),
-    ("id", "", "id=''", TEXT),
-    ("id", 5, "id=5", TEXT),
-    ("task_queue", "", "task_queue=''", TEXT),
+    ("id", "", "id=''", ID),
+    ("id", 5, "id=5", ID),
+    ("task_queue", "", "task_queue=''", ID),
     ("wait_for_cancellation", "no", "wait_for_cancellation='no'", FLAG),
     ("disable_eager_execution", 0, "disable_eager_execution=0", FLAG),
     ("retry_policy", [], "retry_policy=[]", SOME_FIELDS),
@@ -221,6 +221,7 @@ OPTIONS = [
         "versioning_override",
         "static_summary",
         "static_details",
+        "max_pending",
     ),
 ]
 
@@ -312,6 +313,7 @@ def test_every_start_option_is_read() -> None:
         "versioning_override": {"deployment_name": "orders", "build_id": "7"},
         "static_summary": "an order",
         "static_details": "of *Ada*",
+        "max_pending": 500,
     }
     assert list(given) == OPTIONS
     found = StartOptions.parse({f"temporal.workflow.{name}": value for name, value in given.items()})

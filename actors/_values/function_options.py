@@ -131,10 +131,17 @@ def _timeout(value: Any, name: str) -> float:
     return _interval(value, name)
 
 
+_LONGEST_ID = 1000
+
+
 def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise invalid(name, value, "a non-empty string")
-    return value
+    if isinstance(value, str) and value:
+        try:
+            if len(value.encode()) <= _LONGEST_ID:
+                return value
+        except UnicodeEncodeError:  # half a character, which nothing carries
+            pass
+    raise invalid(name, value, f"a non-empty string of at most {_LONGEST_ID} bytes")
 
 
 def _flag(value: Any, name: str) -> bool:

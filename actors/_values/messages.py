@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -83,9 +83,26 @@ def check_topic(topic: str) -> None:
     """Refuse what is not a user's topic.
 
     Raises:
-        Error: kind INVALID, when `topic` is not a non-empty string or starts with `@`.
+        Error: kind INVALID, when `topic` is not a non-empty string that travels, or starts with `@`.
     """
     if type(topic) is not str or not topic:
         raise invalid("topic", topic, "a non-empty string")
+    if len(topic) > _SURELY_SHORT or not topic.isascii():
+        _check_long(topic)
     if topic[0] == "@":
         raise invalid("topic", topic, "a topic that does not start with '@': those are the system's own")
+
+
+_LONGEST_TOPIC: Final = 1000
+"""Bytes of a topic: a durable process gets its messages as signals of this name, which the server limits."""
+
+_SURELY_SHORT: Final = 100
+
+
+def _check_long(topic: str) -> None:
+    try:
+        if len(topic.encode()) <= _LONGEST_TOPIC:
+            return
+    except UnicodeEncodeError:  # half a character, which nothing carries
+        pass
+    raise invalid("topic", topic, f"a string of at most {_LONGEST_TOPIC} bytes")

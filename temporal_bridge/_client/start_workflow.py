@@ -19,7 +19,7 @@ from temporal_bridge._asyncio.rpc import ask
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.search_attributes import refused_attributes
 from temporal_bridge._wire import signals
-from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.converter import MOST_BYTES, header_size, payload_size, spawn_too_large
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.start_options import StartOptions, already_running, was_used, workflow_id_of
@@ -61,8 +61,8 @@ class Starting:
         namespace = options.namespace or self._clients.own.namespace
         pid = PID(namespace, DURABLE, workflow_id_of(request, options) or str(uuid.uuid4()))
         args = list(request.args)
-        payload_size(self._converter, args, f"the arguments of {request.entry.id}")
-        payload_size(self._converter, [options.memo], "temporal.workflow.memo")
+        size = payload_size(self._converter, args, f"the arguments of {request.entry.id}")
+        size += payload_size(self._converter, [options.memo], "temporal.workflow.memo")
         items = [wire.to_envelope(message) for message in request.messages]
         for item in items:
             payload_size(self._converter, item.values, f"message {item.topic!r}")
@@ -71,7 +71,11 @@ class Starting:
             "context": dict(request.context),
             "bound": wire.capacity_row(options.capacity),
             "messages": [list(item) for item in items],
+            "pending": options.max_pending,
         }
+        size += header_size(signals.to_header(facts), "the context and the messages of a spawn")
+        if size > MOST_BYTES:
+            raise spawn_too_large(size)
         settings: dict[str, Any] = {
             "args": args,
             "id": pid.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -29,6 +29,9 @@ register_sandbox(workflow.unsafe.in_sandbox)
 
 LARGEST: Final = 2 * 1024 * 1024 - 64 * 1024
 """Bytes of one payload. The server refuses 2 MiB, and would have the workflow task retried for ever."""
+
+MOST_BYTES: Final = 3 * 1024 * 1024
+"""Bytes that one request to the server holds: it refuses 4 MiB, and an answer to a workflow task again and again."""
 
 
 def _msgpack_payload(value: Any) -> Payload:
@@ -178,6 +181,30 @@ def read_values(converter: PayloadConverter, raw: Sequence[RawValue], deepest: i
     return values
 
 
+def read_value(converter: PayloadConverter, raw: RawValue | None) -> Any:
+    """As `read_values`, of what has one value or none."""
+    return None if raw is None else read_values(converter, [raw])[0]
+
+
+def spawn_too_large(size: int) -> Error:
+    """The error of a spawn with more than one request to the server holds."""
+    return Error(
+        f"the arguments, memo, context and messages of a spawn take {size} bytes together, more than the {MOST_BYTES}"
+        " that Temporal takes at once: store them elsewhere and send where they are",
+        kind=INVALID,
+        details={"size": size, "largest": MOST_BYTES},
+    )
+
+
+def header_size(header: Mapping[str, Payload], what: str) -> int:
+    """The bytes that a header takes.
+
+    Raises:
+        Error: kind INVALID, when they are more than the server takes.
+    """
+    return check_size(sum(payload.ByteSize() for payload in header.values()), what)
+
+
 def payload_size(converter: PayloadConverter, values: list[Any], what: str) -> int:
     """The bytes that values take together.
 
@@ -190,6 +217,15 @@ def payload_size(converter: PayloadConverter, values: list[Any], what: str) -> i
         for value, payload in zip(values, payloads, strict=True):
             if len(payload.data) > DEEPEST:
                 check_depth(value)
+    return check_size(size, what)
+
+
+def check_size(size: int, what: str) -> int:
+    """The size, unless it is more than the server takes.
+
+    Raises:
+        Error: kind INVALID.
+    """
     if size > LARGEST:
         raise Error(
             f"{what} takes {size} bytes, more than the {LARGEST} that Temporal carries: store it elsewhere and send"

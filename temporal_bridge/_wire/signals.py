@@ -58,6 +58,9 @@ LOOK: Final = "@look"
 TERMINATE_WORKFLOW: Final = "@terminate_workflow"
 """The activity that terminates another workflow: no command of Temporal does."""
 
+FETCH_RESULT: Final = "@fetch_result"
+"""The activity that brings the result of a local function that its worker has kept."""
+
 DURABLE: Final = "temporal"
 """The host in the PID of a durable process."""
 
@@ -150,6 +153,7 @@ _FACTS: Final[Mapping[str, type[Any]]] = {
     "messages": list,
     "carried": dict,
     "signalled": bool,
+    "pending": int,
 }
 """The types of the facts that headers of ours hold."""
 

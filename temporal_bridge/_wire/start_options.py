@@ -48,6 +48,8 @@ _PREFIX = "temporal.workflow."
 _LONGEST_ID = 1000
 _LONGEST_FAIRNESS_KEY = 64
 _LONGEST_ATTRIBUTE = 2048
+_MOST_ATTRIBUTES = 100
+_LARGEST_ATTRIBUTES = 36 * 1024
 _LONGEST_SUMMARY = 400
 _LONGEST_DETAILS = 20_000
 
@@ -82,6 +84,8 @@ class StartOptions:
     versioning_override: VersioningOverride | None = None
     static_summary: str | None = None
     static_details: str | None = None
+    max_pending: int | None = None
+    """How many activities, children, signals and cancel requests of the process may be under way, of each kind."""
     capacity: Capacity | None = None
     """That of the mailbox, of which Temporal knows nothing."""
 
@@ -193,6 +197,12 @@ def _priority(value: Any, name: str) -> int:
     return value
 
 
+def _count(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < 2**31:
+        raise invalid(name, value, "a whole number of 1 or more")
+    return value
+
+
 def _weight(value: Any, name: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0.001 <= value <= 1000:
         raise invalid(name, value, "a number from 0.001 to 1000")
@@ -221,6 +231,14 @@ def _choice(choices: Mapping[str, Any]) -> Callable[[Any, str], Any]:
         return choices[value]
 
     return read
+
+
+def memo_table(value: Any, name: str) -> Mapping[str, Any]:
+    """The fields of a memo, with names that the server takes."""
+    fields = _table(value, name)
+    for key in fields:
+        _id(key, f"{name} key")
+    return fields
 
 
 def _table(value: Any, name: str) -> Mapping[str, Any]:
@@ -268,9 +286,24 @@ def activity_retry_policy(policy: RetryPolicy | None) -> temporalio.common.Retry
 
 def search_attributes(value: Any, name: str) -> TypedSearchAttributes:
     """Search attributes with the types that their values have."""
-    return TypedSearchAttributes(
-        [search_attribute(key, item, name) for key, item in _table(value, name).items()]
-    )
+    pairs = [search_attribute(key, item, name) for key, item in _table(value, name).items()]
+    check_sizes(pairs, name)
+    return TypedSearchAttributes(pairs)
+
+
+def check_sizes(pairs: Sequence[SearchAttributePair[Any]], name: str) -> None:
+    """Refuse more search attributes at once, or larger ones, than the server takes.
+
+    Raises:
+        Error: kind INVALID.
+    """
+    size = sum(len(f"{pair.key.name}{pair.value!r}".encode()) for pair in pairs)
+    if len(pairs) > _MOST_ATTRIBUTES or size > _LARGEST_ATTRIBUTES:
+        raise invalid(
+            name,
+            f"{len(pairs)} search attributes of {size} bytes",
+            f"at most {_MOST_ATTRIBUTES}, which take {_LARGEST_ATTRIBUTES} bytes at most",
+        )
 
 
 def search_attribute(key: str, value: Any, name: str) -> SearchAttributePair[Any]:
@@ -327,7 +360,7 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "execution_error_when_already_started": _flag,
     "retry_policy": retry_policy,
     "cron_schedule": _cron,
-    "memo": _table,
+    "memo": memo_table,
     "search_attributes": search_attributes,
     "enable_eager_start": _flag,
     "start_delay": _length,
@@ -346,4 +379,5 @@ _FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "versioning_override": _versioning,
     "static_summary": _text(_LONGEST_SUMMARY),
     "static_details": _text(_LONGEST_DETAILS),
+    "max_pending": _count,
 }

@@ -39,6 +39,7 @@ from temporal_bridge._asyncio.portal import Portal
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import payload_size, read_values
 from temporal_bridge._wire.failures import to_failure
+from temporal_bridge._wire.local_results import LARGEST_AT_ONCE, KeptResults
 from temporal_bridge._worker.worker import Worker
 
 _NO_LIMIT = trio.CapacityLimiter(math.inf)
@@ -58,6 +59,7 @@ class FunctionActivity:
     def __init__(self, kernel: Kernel, portal: Portal, worker: Worker) -> None:
         self._kernel = kernel
         self._portal = portal
+        self._kept = KeptResults()
         self.worker = worker
         self._served = {entry.id for entry in worker.declared()}
         self._processes: dict[PID, None] = {}
@@ -73,11 +75,18 @@ class FunctionActivity:
             running = _Attempt(info, self._portal, copy_context(), converter)
             serve = self._process if entry.kind == "process" else self._call
             value = await self._alive(entry, running, serve, values)
-            payload_size(converter, [value], f"the result of {entry.id}")
+            size = payload_size(converter, [value], f"the result of {entry.id}")
+            if info.is_local and size > LARGEST_AT_ONCE:
+                value = self._kept.keep(f"{info.workflow_run_id}/{info.activity_id}", value, size)
         except Exception as error:  # noqa: BLE001 - let it crash: whatever it is fails the call
             failure = to_failure(error)
             raise failure from failure.__cause__
         return value
+
+    @activity.defn(name=signals.FETCH_RESULT)
+    async def fetch_result(self, key: str) -> list[Any]:
+        """The result of a local function that was too large to be sent at once; empty when it is not here any more."""
+        return self._kept.fetch(key)
 
     def _entry(self, activity_type: str) -> Entry:
         if activity_type in self._served:

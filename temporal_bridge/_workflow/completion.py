@@ -46,6 +46,14 @@ def completion(process: Process, entry: Entry, event: Exit, asked_to_stop: bool)
     raise to_failure(explained(error), reason)
 
 
+def result_size(event: Exit) -> int:
+    """The bytes of the result; 0 of one that cannot be written, of which `completion` says what is wrong."""
+    try:
+        return payload_size(workflow.payload_converter(), [event.result.value], "the result")
+    except Error:
+        return 0
+
+
 def _report(process: Process, entry: Entry, reason: Reason, error: Error) -> None:
     log.log(
         logging.WARNING if reason == "error" else logging.INFO,

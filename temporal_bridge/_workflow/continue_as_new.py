@@ -14,8 +14,7 @@ from temporalio import workflow
 
 from actors import Entry, Kernel, Message, Options, Process, exit_callback, wire
 from temporal_bridge._wire import signals
-from temporal_bridge._wire.converter import payload_size
-from temporal_bridge._workflow.outbound.commands import MOST_BYTES
+from temporal_bridge._wire.converter import MOST_BYTES, payload_size
 from temporal_bridge._workflow.outbound.watches import WorkflowWatches
 
 
@@ -83,6 +82,7 @@ def begin_run(
     entry: Entry,
     args: tuple[Any, ...],
     carried: Mapping[str, Any],
+    most_pending: int,
 ) -> None:
     """Go on as a new run with all that the process has. Returns only if that is more than a run can be given."""
     facts = {
@@ -90,6 +90,7 @@ def begin_run(
         "context": dict(process.context),
         "bound": wire.capacity_row(process.mailbox.capacity),
         "carried": carried,
+        "pending": most_pending,
     }
     header = signals.to_header(facts)
     size = payload_size(workflow.payload_converter(), list(args), f"the arguments of {entry.id}")

@@ -39,7 +39,7 @@ from temporal_bridge._wire.task_queues import id_of, open_workers
 from temporal_bridge._workflow.cancels import WorkflowCancels
 from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._workflow.code import entry_of, function_of
-from temporal_bridge._workflow.completion import completion
+from temporal_bridge._workflow.completion import completion, result_size
 from temporal_bridge._workflow.continue_as_new import begin_run, dump_state, load_state
 from temporal_bridge._workflow.dead_letters import DurableDeadLetters, tell
 from temporal_bridge._workflow.gate import items_of, signal_rows, start_facts, warn_dropped
@@ -78,7 +78,10 @@ class DurableProcess:
         self._kernel = WorkflowKernel(info.namespace, Wiring(id_of(info.task_queue) or DURABLE))
         carried = facts.carried
         self._seen = DedupWindow(carried.get("seen"))
-        self._host = WorkflowHost(self._kernel, self._pid, self._scheduler, self._seen.last, self._wake)
+        self._host = WorkflowHost(
+            self._kernel, self._pid, self._scheduler, self._seen.last, self._wake, facts.most_pending
+        )
+        self._most_pending = facts.most_pending
         self._kernel.wiring.routes[DURABLE] = self._host
         self._kernel.wiring.remote_host = self._host
         self._kernel.wiring.functions = self._host.functions
@@ -116,7 +119,10 @@ class DurableProcess:
         self._view: Callable[[], Any] | None = None
         self._kernel.wiring.state_carrier = self
         self._calls = self._kernel.open_calls = OpenCalls(
-            carried.get("calls", ()), carried.get("replies", {}), self._wake
+            carried.get("calls", ()),
+            carried.get("replies", {}),
+            self._wake,
+            self._host.commands.reserve_bytes,
         )
         self._kernel.post_refusal = self._host.post_refusal
         self._exit: Exit | None = None
@@ -158,11 +164,19 @@ class DurableProcess:
             await self._until(lambda: self._host.commands.idle)
             if next_code is None:
                 assert self._exit is not None
+                await self._host.commands.reserve_bytes(result_size(self._exit))
                 await self._return_calls(CallOutcome.EXITED)
                 return completion(self._process, self._entry, self._exit, self._cancels.requested)
             if not self._host.children.has_dependents:
                 await self._return_calls(CallOutcome.DEFERRED)
-                begin_run(self._process, self._host.watches, next_code.entry, next_code.args, self._carried())
+                begin_run(
+                    self._process,
+                    self._host.watches,
+                    next_code.entry,
+                    next_code.args,
+                    self._carried(),
+                    self._most_pending,
+                )
             # The new code begins in this run: it has children that would not survive it, or more in its mailbox than a
             # new run can be given.
             self._entry = next_code.entry
@@ -221,6 +235,10 @@ class DurableProcess:
             payload_size(workflow.payload_converter(), [value], what)
         except Error as error:
             raise Error.wrap(error, f"{what} cannot be carried over an upgrade") from error
+
+    def take_bytes(self, size: int, what: str) -> None:
+        """As `WorkflowCommands.take_bytes`."""
+        self._host.commands.take_bytes(size, what)
 
     def show_state(self, view: Callable[[], Any]) -> None:
         """As `StateCarrier.show_state`."""

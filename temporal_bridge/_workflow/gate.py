@@ -17,6 +17,7 @@ from actors import PID, Capacity, Error, wire
 from actors.wire import DEEPEST, DEEPEST_WRITTEN, Envelope, SequenceNumber
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import read_values
+from temporal_bridge._workflow.outbound.commands import MOST_PENDING
 
 log = logging.getLogger("everproc.bridge")
 
@@ -29,6 +30,7 @@ class StartFacts(NamedTuple):
     bound: Capacity | None = None
     messages: Sequence[Any] = ()
     signalled: bool = False
+    most_pending: int = MOST_PENDING
     carried: Mapping[str, Any] = {}
     unreadable: Error | None = None
     """Why what the last run has handed over cannot be read by this code."""
@@ -49,6 +51,7 @@ def start_facts() -> StartFacts:
             Capacity(*facts["bound"]) if "bound" in facts else None,
             facts.get("messages", ()),
             facts.get("signalled", False),
+            max(1, facts.get("pending", MOST_PENDING)),
             facts.get("carried", {}) if goes_on else {},
         )
     except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead to

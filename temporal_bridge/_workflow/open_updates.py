@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from temporalio import workflow
@@ -44,16 +44,22 @@ class OpenCalls:
     Each call is delivered at most once, also when its update is brought again to a later run: `_past` has those that
     came. What cannot be answered as the result of an update, because the run ends, is answered by a message, as a call
     from another durable process is. `on_settled` is called when no answered update has still to return.
+    `reserve_bytes` waits until the workflow task has room for a reply.
     """
 
     def __init__(
-        self, past: Iterable[str], replies: Mapping[str, list[Any]], on_settled: Callable[[], None]
+        self,
+        past: Iterable[str],
+        replies: Mapping[str, list[Any]],
+        on_settled: Callable[[], None],
+        reserve_bytes: Callable[[int], Awaitable[None]],
     ) -> None:
         self._past: dict[str, None] = dict.fromkeys(past)
         self._open: dict[str, asyncio.Future[Any]] = {}
         self._replies = {key: _Reply(*reply) for key, reply in replies.items()}
         self._returning = 0
         self._on_settled = on_settled
+        self._reserve_bytes = reserve_bytes
 
     @property
     def settled(self) -> bool:
@@ -90,7 +96,8 @@ class OpenCalls:
         if not deliver():
             self._settle(key, CallOutcome.EXITED)
         try:
-            value = await future  # a cancellation is the eviction of the instance
+            value, size = await future  # a cancellation is the eviction of the instance
+            await self._reserve_bytes(size)
         except FailureError:
             self._returned()
             raise
@@ -107,7 +114,7 @@ class OpenCalls:
         if key not in self._open:
             return False
         size = payload_size(workflow.payload_converter(), [payload], f"the reply to {to.pid}")
-        self._settle(key, payload)
+        self._settle(key, payload, size)
         if to.pid.host != _STRANGER:
             self._replies[key] = _Reply(payload, size, workflow.time())
         if len(self._replies) > _MOST_REPLIES:
@@ -152,11 +159,11 @@ class OpenCalls:
             if how is CallOutcome.EXITED or not key.startswith(_STRANGER):
                 self._settle(key, how)
 
-    def _settle(self, key: str, value: Any) -> None:
+    def _settle(self, key: str, value: Any, size: int = 0) -> None:
         future = self._open.pop(key, None)
         if future is not None:
             self._returning += 1
-            future.set_result(value)
+            future.set_result((value, size))
 
     def _returned(self) -> None:
         self._returning -= 1

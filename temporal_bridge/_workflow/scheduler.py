@@ -24,6 +24,9 @@ from temporal_bridge._workflow.determinism import foreign_await
 _PATIENCE: Final = 100
 """How often an evicted task is told so, before it is abandoned: it may catch everything and try again for ever."""
 
+_LONGEST: Final = 100 * 365 * 24 * 3600
+"""Seconds of a timer, a hundred years: the clock of the server ends in the year 2262."""
+
 _abandoned: Final[list[GreenTask]] = []
 """Evicted tasks that would not end. The collector must not find them: it would resume them in any thread."""
 
@@ -125,7 +128,7 @@ class WorkflowScheduler(Trampoline):
     def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
         """As `Scheduler.call_later`: a durable timer."""
         self.check_evicted()
-        return self.loop.call_later(delay, function, context=self.context)
+        return self.loop.call_later(min(delay, _LONGEST), function, context=self.context)
 
     def time(self) -> float:
         """As `Scheduler.time`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import (
+    RawValue,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -15,7 +16,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid, wire
 from actors.wire import Envelope
 from temporal_bridge._wire import signals
-from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._wire.converter import MOST_BYTES, header_size, payload_size, spawn_too_large
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.start_options import StartOptions, already_running, was_used, workflow_id_of
@@ -77,20 +78,25 @@ class WorkflowChildren:
         size += payload_size(converter, [options.memo], "temporal.workflow.memo")
         items = [wire.to_envelope(message) for message in request.messages]
         for item in items:
-            size += payload_size(converter, item.values, f"message {item.topic!r}")
+            payload_size(converter, item.values, f"message {item.topic!r}")  # they travel in the header
         await self._check_attributes(options)
         facts = {
             "parent": str(self._pid),
             "context": dict(request.context),
             "bound": wire.capacity_row(options.capacity),
             "messages": [list(item) for item in items],
+            "pending": options.max_pending,
         }
         header = signals.to_header(facts)
+        size += header_size(header, "the context and the messages of a spawn")
+        if size > MOST_BYTES:
+            raise spawn_too_large(size)
         abandon = workflow.ParentClosePolicy.ABANDON
         policy = abandon if request.detached else options.parent_close_policy
 
         async def start() -> bool:
             await self._commands.reserve_bytes(size)
+            leave = await self._commands.enter("child")
             signals.outgoing.set(header)
             settings: dict[str, Any] = {
                 "args": args,
@@ -102,9 +108,15 @@ class WorkflowChildren:
                 else workflow.ChildWorkflowCancellationType.TRY_CANCEL,
                 **options.for_temporal(),
             }
-            self._handles[workflow_id] = await workflow.start_child_workflow(
-                entry.name or entry.id, **settings
-            )
+            try:
+                handle = await workflow.start_child_workflow(
+                    entry.name or entry.id, result_type=RawValue, **settings
+                )
+            except BaseException:
+                leave()
+                raise
+            handle.add_done_callback(lambda _: leave())
+            self._handles[workflow_id] = handle
             if policy is not abandon:
                 self._dependent.add(workflow_id)
             return True

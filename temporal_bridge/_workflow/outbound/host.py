@@ -52,14 +52,15 @@ class WorkflowHost:
         scheduler: WorkflowScheduler,
         seen: Callable[[str], int],
         on_idle: Callable[[], None],
+        most_pending: int,
     ) -> None:
         self._kernel = kernel
-        self.commands = WorkflowCommands(kernel, scheduler, on_idle)
+        self.commands = WorkflowCommands(kernel, scheduler, on_idle, most_pending)
         self._messages = WorkflowMessages(pid, scheduler, self.commands, seen)
         self.children = WorkflowChildren(pid, self.commands, self._messages, self.terminate)
         self.watches = WorkflowWatches(kernel, pid, scheduler, self.commands, self._messages, self.children)
         self.calls = WorkflowCalls(kernel, pid, scheduler, self._messages, self.watches)
-        self.functions = WorkflowFunctions(pid, self.commands.start, self.commands.reserve_bytes)
+        self.functions = WorkflowFunctions(pid, self.commands)
 
     async def spawn(self, request: SpawnRequest) -> PID:
         """As `Host.spawn`: on the worker of the workflow itself."""
@@ -127,12 +128,17 @@ class WorkflowHost:
 
         async def cancel() -> bool:
             handle = workflow.get_external_workflow_handle(target.id)
+            text = cancel_text(request)
+            await self.commands.reserve_bytes(len(text.encode()))
+            leave = await self.commands.enter("cancel")
             try:
-                await handle.cancel(reason=cancel_text(request))
+                await handle.cancel(reason=text)
             except ApplicationError as failure:
                 if failure.type != "ExternalWorkflowExecutionNotFound":
                     raise from_failure(failure) from failure
                 return False
+            finally:
+                leave()
             return True
 
         return await self.commands.ask(cancel())
@@ -179,7 +185,7 @@ class WorkflowHost:
         here = target.host != DURABLE  # on the node of its PID
 
         async def look() -> list[Description]:
-            found: list[Description] = await workflow.execute_activity(
+            found: list[Description] = await self.commands.activity(
                 signals.LOOK,
                 args=[str(target)],
                 task_queue=node_queue(target.node) if here else watch_queue(workflow.info().task_queue),

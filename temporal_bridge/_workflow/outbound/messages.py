@@ -140,6 +140,7 @@ class WorkflowMessages:
         signal = signals.signal_of(items, SequenceNumber(stream.name, stream.next))
         stream.next += 1
         await self._commands.reserve_bytes(size)
+        leave = await self._commands.enter("signal")
         signals.outgoing.set(signal.header)
         try:
             await workflow.get_external_workflow_handle(workflow_id).signal(signal.name, args=signal.args)
@@ -149,6 +150,8 @@ class WorkflowMessages:
             if failure.type != "ExternalWorkflowExecutionNotFound":
                 raise from_failure(failure) from failure
             return [False] * len(items)
+        finally:
+            leave()
         return [True] * len(items)
 
     async def _deliver(self, node: str, items: list[Envelope], size: int, stream: _Stream) -> list[bool]:
@@ -184,7 +187,7 @@ class WorkflowMessages:
         while True:
             began = workflow.time()
             try:
-                there: list[bool | list[Any]] | None = await workflow.execute_activity(
+                there: list[bool | list[Any]] | None = await self._commands.activity(
                     signals.DELIVER,
                     args=args,
                     task_queue=node_queue(node),
@@ -204,7 +207,7 @@ class WorkflowMessages:
     async def is_dead(self, node: str, cause: TimeoutError, began: float) -> bool:
         """Whether a node is dead that has left something where it is since a time, or has taken it and is silent."""
         taken = cause.type is not TimeoutType.SCHEDULE_TO_START
-        dead: bool = await workflow.execute_activity(
+        dead: bool = await self._commands.activity(
             signals.IS_DEAD,
             args=[node, workflow.time() - began if taken else None],
             task_queue=watch_queue(workflow.info().task_queue),

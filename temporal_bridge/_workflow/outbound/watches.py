@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError, TimeoutError
 
 from actors import PID, Exit, Kernel, MonitorRef, Reason, Result, gone, wire
 from temporal_bridge._wire import signals
+from temporal_bridge._wire.converter import read_value
 from temporal_bridge._wire.failures import exit_of, from_failure
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.task_queues import node_queue, watch_queue
@@ -147,7 +148,7 @@ class WorkflowWatches:
         while not (dead or given_back):
             began = workflow.time()
             try:
-                await workflow.execute_activity(
+                await self._commands.activity(
                     signals.LEASE,
                     args=[node],
                     task_queue=node_queue(node),
@@ -184,8 +185,8 @@ class WorkflowWatches:
         child = self._children.handle_of(target)
         try:
             if child is not None:
-                return "normal", Result(await child)
-            reason, result = await workflow.execute_activity(
+                return "normal", Result(read_value(workflow.payload_converter(), await child))
+            reason, result = await self._commands.activity(
                 signals.WATCH,
                 args=[str(target)],
                 task_queue=watch_queue(workflow.info().task_queue),
