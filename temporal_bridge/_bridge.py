@@ -300,7 +300,9 @@ async def _worker(
         task_queue=worker.task_queue,
         workflows=[DurableProcess],
         activities=[*activities.for_worker(), served.function, served.fetch_result],
-        workflow_runner=workflow_runner(worker.sandbox, client.data_converter.payload_codec),
+        workflow_runner=workflow_runner(
+            worker.sandbox, client.data_converter.payload_codec, worker.passed_through
+        ),
         interceptors=[
             RefusedAttributesFunction(client),
             DeadLetterFunction(kernel, portal),

@@ -64,7 +64,8 @@ class Entry:
     def source(self) -> str:
         """Where the function is defined, as `module:qualname`."""
         module = getattr(self.function, "__module__", "?")  # a method of a built-in type has none
-        return f"{module}:{getattr(self.function, '__qualname__', repr(self.function))}"
+        # An object that is called goes by its class: the sandbox's own copy of it is another object.
+        return f"{module}:{getattr(self.function, '__qualname__', f'{type(self.function).__qualname__}()')}"
 
 
 _entries: dict[str, Entry] = {}
@@ -300,6 +301,21 @@ def is_async(function: object) -> bool:
         return True
     call = None if isinstance(function, type) else getattr(function, "__call__", None)  # noqa: B004
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def plain_result(function: object, value: Any) -> Any:
+    """What a function that is not async has returned.
+
+    Raises:
+        Error: kind INVALID, when it is an awaitable: nobody would await it, as it does not look like an async function.
+    """
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise invalid(
+            "function", function, "an async function (`async def`), or one that returns no awaitable"
+        )
+    return value
 
 
 def process_function(target: Any, name: str = "target") -> Callable[..., Awaitable[Any]]:

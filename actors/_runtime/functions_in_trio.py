@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from typing import Any
 import outcome
 import trio
 
-from actors._kernel.entries import is_async
+from actors._kernel.entries import is_async, plain_result
 from actors._kernel.functions import (
     FunctionCall,
     FunctionInfo,
@@ -26,7 +25,7 @@ from actors._kernel.functions import (
 from actors._kernel.kernel import Kernel
 from actors._runtime.trio_scheduler import contains
 from actors._scheduling.scheduler import OUTSIDE, current_process
-from actors._values.errors import CANCELED, INTERNAL, Error, invalid, without
+from actors._values.errors import CANCELED, INTERNAL, Error, without
 from actors._values.events import Result
 from actors._values.function_options import DEFAULT_START_TO_CLOSE, RetryPolicy
 from actors._values.pid import PID
@@ -196,13 +195,7 @@ class TrioFunctions:
         except trio.Cancelled:
             given_up = True
             raise
-        value = results[0].unwrap()
-        if inspect.iscoroutine(value):
-            value.close()
-            raise invalid(
-                "function", function, "an async function (`async def`), or one that returns no coroutine"
-            )
-        return value
+        return plain_result(function, results[0].unwrap())
 
 
 async def _watch(call: FunctionCall, running: LocalAttempt, silence: float) -> None:

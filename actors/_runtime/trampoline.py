@@ -6,8 +6,10 @@ does so inside a trio task; a simulation does with a clock and a run queue of it
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from datetime import datetime
@@ -20,6 +22,8 @@ from actors._channels.waiters import Waiter
 from actors._scheduling.scheduler import Suspender, TaskOwner, Timer, Wait, current_process
 from actors._scheduling.timers import HeapTimer, Timers
 from actors._values.errors import CONFLICT, Error
+
+log = logging.getLogger("everproc.process")
 
 
 class Cancelled(BaseException):
@@ -62,6 +66,12 @@ class GreenTask(Waiter):
     def abort(self) -> None:
         self.channel.leave(self)
         self.channel = None
+
+
+class _Closing(GreenTask):
+    """Stands for the task in which an async generator was dropped, while the generator is closed: it cannot wait."""
+
+    __slots__ = ()
 
 
 class RunQueue(Protocol):
@@ -127,6 +137,38 @@ class Trampoline:
             KeyboardInterrupt, SystemExit: what a task has ended with; they are meant for the program.
         """
         ready = self.ready
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, self.close_generator)
+        try:
+            self._run(ready, steps)
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+
+    def close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Close an async generator that a task has dropped in the middle; what it awaits raises, as in trio.
+
+        Only in the turn of the task that has dropped it: the collector may find one at any time and in any thread.
+        """
+        task = self._current
+        if task is None:
+            return
+        closer: Any = generator.aclose()
+        stand_in = _Closing(self, task.process, closer, task.context)
+        stand_in.cancelled = True
+        self._current = stand_in
+        try:
+            closer.send(None)
+            closer.close()  # it awaits what nothing here provides
+        except (StopIteration, Cancelled):
+            pass
+        except Exception:
+            log.exception(
+                "an async generator that was left in the middle failed as it was closed: %r", generator
+            )
+        finally:
+            self._current = task
+
+    def _run(self, ready: RunQueue, steps: int) -> None:
         for _ in range(steps):
             if not ready:
                 break
@@ -230,6 +272,8 @@ class Trampoline:
         task: Any = self._current  # whoever made the wait has asked who is running
         if task.cancelled and not task.shields:
             wait.abort()
+            if type(task) is _Closing:
+                raise Cancelled
             # Others run first: a process that swallows this in a loop must not keep them from their turns (40).
             task.value = None
             self._resume(task)
@@ -251,6 +295,8 @@ class Trampoline:
     def checkpoint(self) -> Generator[Any, Any, None]:
         """As `Scheduler.checkpoint`."""
         task = self.running()
+        if type(task) is _Closing:
+            raise Cancelled
         task.value = None
         self._resume(task)
         yield _PARKED

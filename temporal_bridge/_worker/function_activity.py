@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,6 +32,8 @@ from actors import (
     attempt,
     current_process,
     function_entry,
+    is_async,
+    plain_result,
     seconds,
 )
 from temporal_bridge._asyncio.portal import Portal
@@ -124,11 +125,12 @@ class FunctionActivity:
         attempt.set(running)
         function = entry.function
         try:
-            if inspect.iscoroutinefunction(function):
+            if is_async(function):
                 return await function(*args)
-            return await trio.to_thread.run_sync(
+            value = await trio.to_thread.run_sync(
                 lambda: function(*args), abandon_on_cancel=True, thread_name=entry.id, limiter=_NO_LIMIT
             )
+            return plain_result(function, value)
         finally:
             running.over = True
 

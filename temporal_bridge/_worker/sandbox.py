@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
@@ -33,15 +35,32 @@ PASSED_THROUGH: Final = (
 """What is not imported again for each workflow: our packages, and what they need."""
 
 
-def workflow_runner(sandbox: bool, codec: PayloadCodec | None = None) -> WorkflowRunner:
-    """What a worker, or a replay, runs durable processes with; the codec is that of its payloads."""
+UNRESTRICTED: Final = ("datetime", "zoneinfo")
+"""Modules whose classes are in the sandbox what they are outside: a restricted class is a proxy, which `match` and
+`isinstance` do not take for a class. The lint finds the calls of the clock in the source instead."""
+
+
+def workflow_runner(
+    sandbox: bool, codec: PayloadCodec | None = None, passed_through: Sequence[str] = ()
+) -> WorkflowRunner:
+    """What a worker, or a replay, runs durable processes with.
+
+    Args:
+        sandbox: whether in Temporal's sandbox.
+        codec: that of its payloads.
+        passed_through: modules that the sandbox shares with the program, besides ours.
+    """
     quiet_log()
     if not sandbox:
         return UnsandboxedWorkflowRunner()
     # Only a module that is loaded already passes through, and some of `actors` are loaded when they are named.
     for name in actors.__all__:
         getattr(actors, name)
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    members = SandboxRestrictions.invalid_module_members_default
+    children = {name: child for name, child in members.children.items() if name not in UNRESTRICTED}
+    restrictions = replace(
+        SandboxRestrictions.default, invalid_module_members=replace(members, children=children)
+    ).with_passthrough_modules(*PASSED_THROUGH, *passed_through)
     runner = SandboxedWorkflowRunner if isinstance(codec, WithSerializationContext) else _PlainPayloads
     return runner(restrictions=restrictions)
 

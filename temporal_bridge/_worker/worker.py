@@ -29,6 +29,13 @@ def _tuple(entries: Iterable[Namespace]) -> tuple[Namespace, ...]:
 _ENTRIES = "a list of actors.Namespace objects, such as [app]"
 
 
+def _modules(names: Iterable[str]) -> tuple[str, ...]:
+    found = () if isinstance(names, str) else tuple(names)
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in found):
+        raise invalid("passed_through", names, 'names of modules, such as ["numpy"]')
+    return found
+
+
 @attrs.frozen(eq=False)
 class Worker:
     """Runs durable processes and the activities of a task queue.
@@ -41,6 +48,8 @@ class Worker:
         entries: the namespaces whose processes and functions it runs.
         run: False for a worker that another program runs: it can be named here, and nothing runs here.
         sandbox: whether durable processes run in Temporal's sandbox, which catches what is not deterministic.
+        passed_through: names of modules that the sandbox does not import again for each durable process, but shares
+            with the program: those that are deterministic and slow to import, or that other code's classes come from.
         max_cached_workflows: how many durable processes are kept in memory between their tasks.
         max_concurrent_activities: how many functions run at once.
         graceful_shutdown_timeout: how long functions may go on when the worker stops, before they are cancelled.
@@ -56,6 +65,7 @@ class Worker:
     entries: tuple[Namespace, ...] = attrs.field(default=(), converter=_tuple)
     run: bool = True
     sandbox: bool = True
+    passed_through: tuple[str, ...] = attrs.field(default=(), converter=_modules)
     max_cached_workflows: int = 1000
     max_concurrent_activities: int = 100
     graceful_shutdown_timeout: Duration = "2s"

@@ -324,11 +324,26 @@ class DurableProcess:
                 refused = wire.refused_call(item)
                 if refused is not None and not self._calls.take_over(refused, self._host.post_reply):
                     return False
+                self._watch_linker(item)
                 return receive(self._kernel, self._pid, item)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes lead to
             warn_dropped(f"signal name={item.topic!r}", error)
             return False
         return True
+
+    def _watch_linker(self, item: Envelope) -> None:
+        """Both ends of a link watch each other: a durable process that is terminated runs no code that could tell (21).
+
+        A local one is watched by its node.
+        """
+        if item.topic in (wire.LINK, wire.UNLINK, wire.LINK_DOWN):
+            other = PID.parse(item.values[0])
+            if other.host != DURABLE:
+                return
+            if item.topic == wire.LINK:
+                self._host.watches.resume_link(other, self._pid)
+            else:
+                self._host.watches.forget_link(other)
 
     def _tell(self, requests: list[CancelRequest]) -> None:
         for request in requests:

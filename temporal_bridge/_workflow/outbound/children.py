@@ -39,6 +39,8 @@ class WorkflowChildren:
         self._messages = messages
         self._terminate = terminate
         self._handles: dict[str, workflow.ChildWorkflowHandle[Any, Any]] = {}
+        self.awaited: set[str] = set()
+        """Those whose cancellation waits for their end."""
         self._dependent: set[str] = set()
 
     @property
@@ -119,6 +121,8 @@ class WorkflowChildren:
             self._handles[workflow_id] = handle
             if policy is not abandon:
                 self._dependent.add(workflow_id)
+            if options.wait_for_cancellation:
+                self.awaited.add(workflow_id)
             return True
 
         while True:

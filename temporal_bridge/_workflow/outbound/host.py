@@ -17,6 +17,7 @@ from actors import (
     Message,
     MonitorRef,
     Process,
+    Queue,
     Reason,
     ReplyTo,
     Result,
@@ -141,7 +142,18 @@ class WorkflowHost:
                 leave()
             return True
 
-        return await self.commands.ask(cancel())
+        if target.id not in self.children.awaited:
+            return await self.commands.ask(cancel())
+        ends: Queue[Exit] = Queue()
+        ref = MonitorRef(self._kernel.pid, self._kernel.next_number())
+        await self.watches.watch(target, ref, ends.put)
+        try:
+            asked = await self.commands.ask(cancel())
+            if asked:
+                await ends.receive()
+        finally:
+            self.watches.unwatch(target, ref)
+        return asked
 
     # Relations
 
