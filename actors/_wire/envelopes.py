@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, get_args
 from actors._channels.mailbox import Capacity
 from actors._values.errors import Error, invalid
 from actors._values.events import Exit, Reason, Result
-from actors._values.messages import Message, ReplyTo
+from actors._values.messages import Message, ReplyTo, check_topic
 from actors._values.pid import PID
 from actors._values.portable import register
 
@@ -194,7 +194,13 @@ def call_key(to: ReplyTo) -> str:
 
 
 def to_envelope(message: Message, cause: Mapping[str, str] | None = None) -> Envelope:
-    """A user's message as it travels."""
+    """A user's message as it travels.
+
+    Raises:
+        Error: kind INVALID, when its topic cannot.
+    """
+    if message.topic[:1] != "@":  # a stranger's, which goes on as a dead letter
+        check_topic(message.topic)
     values: list[Any] = _values(message.payload)
     to = message.reply_to
     return Envelope(
@@ -224,7 +230,10 @@ def from_row(row: Any) -> Envelope:
     for field, value, is_good in zip(Envelope._fields, item, _ITEM, strict=True):
         if not is_good(value):
             raise invalid(f"item.{field}", value, "what an envelope has there")
-    check_system(item)
+    if item.topic[:1] == "@":
+        check_system(item)
+    else:
+        check_topic(item.topic)
     return item
 
 

@@ -163,6 +163,10 @@ class _ExactJSON(JSONPlainPayloadConverter):
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
         value: Any = json.loads(payload.data)
+        if b"\\ud" in payload.data.lower():
+            _encode(
+                value
+            ).encode()  # half a character is none that we could send on, or carry over an upgrade
         if len(payload.data) > DEEPEST:
             check_depth(value, DEEPEST_WRITTEN)
         return value
