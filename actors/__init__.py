@@ -85,6 +85,7 @@ from actors._values.events import (
 from actors._values.messages import Message, ReplyTo, check_topic, payload_of
 from actors._values.pid import PID, Dest
 from actors._values.portable import portable_class, portable_name, register, register_sandbox
+from actors._values.public import at_home
 from actors._verbs.api import (
     after,
     call,
@@ -254,6 +255,7 @@ __all__ += [
     "Trampoline",
     "Wait",
     "Wiring",
+    "at_home",
     "attempt",
     "check_entry_id",
     "check_topic",
@@ -300,6 +302,7 @@ def _control_socket(node: Node) -> ControlSocket:
 
 
 register_control_socket(_control_socket)
+at_home(__name__, [globals()[name] for name in __all__ if name in globals()])
 
 if not TYPE_CHECKING:  # to type checkers they are imported above, and no other name is there
 
@@ -308,4 +311,5 @@ if not TYPE_CHECKING:  # to type checkers they are imported above, and no other 
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module = import_module(f"actors.{_LATER[name]}")
         value = globals()[name] = getattr(module, name, module)
+        at_home(__name__, [value])
         return value

@@ -8,6 +8,7 @@ Rooms, top to bottom: `_services` (applications), `_servers` (servers and state 
 write. `_supervisors/supervisor_process.py` and `_servers/server_loop.py` are what runs.
 """
 
+from actors import at_home
 from supervision._children.backoff import Backoff
 from supervision._children.child_spec import Child, ChildSpec, Counts
 from supervision._children.errors import Ignore
@@ -88,3 +89,5 @@ __all__ = [
     "stop_server",
     "suspend",
 ]
+
+at_home(__name__, [globals()[name] for name in __all__])

@@ -49,6 +49,9 @@ def __getattr__(name: str) -> Any:
     # Not by importlib, which goes past Temporal's sandbox: that would have a module of ours twice.
     home = __import__(f"{__name__}.{_HOMES[name]}", fromlist=[name])
     value = globals()[name] = home if name == _HOMES[name] else getattr(home, name)
+    from actors import at_home
+
+    at_home(__name__, [value])
     return value
 
 

@@ -209,6 +209,8 @@ class SearchingScheduler:
         task.wait = wait
         return await _suspend()
 
+    collects_timers = True
+
     def check_thread(self) -> None:
         """Tests have one."""
 

@@ -105,7 +105,13 @@ NOT_CHECKED = {
     "actors.not_one_of(mark)", "actors.not_one_of(name)", "actors.not_one_of(value)", "actors.not_one_of(known)",
     # Between hosts, which agree on what they say there.
     "actors.register_sandbox(in_sandbox)", "actors.kernel_of(process)",
-    "actors.check_entry_id(value)", "actors.check_entry_id(name)", "actors.portable_name(cls)",
+    "actors.is_async(function)",
+    "actors.plain_result(function)", "actors.plain_result(value)",
+    "actors.at_home(package)",
+    "actors.at_home(found)",
+    "actors.check_entry_id(value)",
+    "actors.check_entry_id(name)",
+    "actors.portable_name(cls)",
     "actors.portable_class(name)",
 }  # fmt: skip
 

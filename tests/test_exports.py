@@ -18,9 +18,10 @@ FOR_HOSTS = """
 OUTSIDE Attempt Behaviour CallOptions Capacity Cluster CurrentProcess DeadLetters Description Entry
 FunctionCall FunctionHost FunctionInfo Future GreenTask Host Instruments Kernel Outside Process Queue Registry
 ReplyTo RetryPolicy Scheduler SpawnFunction SpawnRequest StateCarrier Statistics Suspender TaskOwner Timer
-Timers Trampoline Wait Wiring attempt check_topic current_context current_process exit_callback function_entry
-gone invalid check_entry_id kernel_of mailbox_full not_one_of option_seconds payload_of portable_class portable_name
-process_entry process_function register_sandbox running_process seconds wire
+Timers Trampoline Wait Wiring at_home attempt check_entry_id check_topic current_context current_process
+exit_callback function_entry gone invalid is_async kernel_of mailbox_full not_one_of option_seconds payload_of
+plain_result portable_class portable_name process_entry process_function register_sandbox running_process
+seconds wire
 """
 
 SUBMODULES = {

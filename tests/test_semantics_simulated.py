@@ -9,6 +9,7 @@ import trio.testing
 import actors
 from actors._channels.channel import Channel, Queue
 from actors._channels.mailbox import Mailbox
+from actors._channels.receive_all import Events
 from actors._kernel.kernel import Kernel
 from actors._kernel.names import Names
 from actors._values.messages import Message
@@ -67,19 +68,20 @@ def fire_a_monitor_twice(patch: pytest.MonkeyPatch) -> None:
             if ref.owner.id != "0" and len(sinks) == 3:
                 owner = self.find(ref.owner)
                 if isinstance(owner, actors.Process):
-                    owner.monitors = {**(owner.monitors or {}), ref: process.pid}
+                    owner.note_monitor(ref, process.pid)
                     sink(actors.Exit(process.pid, ref, *end))
 
     patch.setattr(Kernel, "finalize", twice)
 
 
 def keep_the_signal_of_a_removed_link(patch: pytest.MonkeyPatch) -> None:
-    remove = Queue.remove
+    withdraw = Events.withdraw
 
-    def keep(self: Queue[Any], predicate: Callable[[Any], bool]) -> list[Any]:
-        return [] if isinstance(self.peek(), actors.LinkDown) else remove(self, predicate)
+    def keep(self: Events, key: Any) -> None:
+        if not isinstance(self.peek(), actors.LinkDown):
+            withdraw(self, key)
 
-    patch.setattr(Queue, "remove", keep)
+    patch.setattr(Events, "withdraw", keep)
 
 
 def let_a_message_overtake(patch: pytest.MonkeyPatch) -> None:

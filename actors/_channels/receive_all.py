@@ -9,44 +9,122 @@ from actors._channels.channel import RuntimeChannel, UncloseableChannel
 from actors._channels.observers import ObservedInbox
 from actors._channels.waiters import Waiter, new_waiter
 from actors._scheduling.scheduler import running
-from actors._values.events import Event
+from actors._values.events import EXIT, LINK_DOWN, Event, Exit, LinkDown, MonitorRef
 from actors._values.messages import Message
+from actors._values.pid import PID
+
+
+class _Lying:
+    """An event that lies in the queue, with its turn: how many messages are received before it by `incoming`."""
+
+    __slots__ = ("turn", "event")
+
+    def __init__(self, turn: int, event: Event) -> None:
+        self.turn = turn
+        self.event: Event | None = event
+
+
+def _keys(event: Event) -> tuple[MonitorRef | tuple[str, PID], ...]:
+    """What an event is withdrawn by: an exit by its ref or its process, the end of a link by its peer."""
+    if isinstance(event, Exit):
+        by_process = (EXIT, event.pid)
+        return (by_process,) if event.ref is None else (event.ref, by_process)
+    return ((LINK_DOWN, event.pid),) if isinstance(event, LinkDown) else ()
 
 
 class Events(UncloseableChannel[Any]):
-    """The events of a process. Each lies here with its turn: how many messages are received before it by `incoming`."""
+    """The events of a process.
+
+    `unmonitor` and `unlink` withdraw events that lie here, however many do: `_index` has them by what they are
+    withdrawn by, and a withdrawn one stays behind, empty, until it comes to the front. Invariant: the first one is not
+    empty.
+    """
 
     # `passed` counts the messages that `incoming` has taken out of the inbox.
-    __slots__ = ("_inbox", "passed", "incoming")
+    __slots__ = ("_inbox", "passed", "incoming", "_index", "_withdrawn")
 
     def __init__(self, inbox: UncloseableChannel[Message]) -> None:
         super().__init__()
         self._inbox = inbox
         self.passed = 0
         self.incoming: Incoming | None = None
+        self._index: dict[MonitorRef | tuple[str, PID], list[_Lying]] | None = None
+        self._withdrawn = 0
 
     def put(self, value: Event) -> None:
         if self.incoming is None or self.has_receiver or not self._inbox.hand_over(self.incoming, value):
-            self.give((self.passed + self._inbox.unread, value))
+            lying = _Lying(self.passed + self._inbox.unread, value)
+            waits = not self.has_receiver
+            self.give(lying)
+            if waits:
+                if self._index is None:
+                    self._index = {}
+                for key in _keys(value):
+                    self._index.setdefault(key, []).append(lying)
+
+    def withdraw(self, key: MonitorRef | tuple[str, PID]) -> None:
+        """Take out the events of a monitor's ref, of the exits of a process, or of a link's other end."""
+        found = None if self._index is None else self._index.get(key)
+        for lying in list(found or ()):
+            assert lying.event is not None
+            self._forget(lying, lying.event)
+            lying.event = None
+            self._withdrawn += 1
+        self._drop_empty()
+
+    def _forget(self, lying: _Lying, event: Event) -> None:
+        assert self._index is not None
+        for key in _keys(event):
+            others = self._index.get(key)
+            if others is not None and lying in others:  # not one that went straight to a receiver
+                others.remove(lying)
+                if not others:
+                    del self._index[key]
+
+    def _drop_empty(self) -> None:
+        while self._buffer and self._buffer[0].event is None:
+            self._buffer.popleft()
+            self._withdrawn -= 1
+
+    def _taken(self, lying: _Lying) -> Event:
+        event = lying.event
+        assert event is not None
+        if self._index:
+            self._forget(lying, event)
+        self._drop_empty()
+        return event
+
+    @property
+    def unread(self) -> int:
+        return super().unread - self._withdrawn
 
     def peek(self) -> Event | None:
-        first = super().peek()
-        return None if first is None else self.unwrap(first)
+        first: _Lying | None = super().peek()
+        return None if first is None else first.event
 
     @property
     def due(self) -> bool:
         """Whether it is the first event's turn, before any message that waits."""
-        first = super().peek()
-        return first is not None and (first[0] <= self.passed or not self._inbox.unread)
+        first: _Lying | None = super().peek()
+        return first is not None and (first.turn <= self.passed or not self._inbox.unread)
 
     def remove(self, predicate: Callable[[Event], bool]) -> list[Event]:
-        return [self.unwrap(value) for value in super().remove(lambda value: predicate(self.unwrap(value)))]
+        removed: list[Event] = []
+        for lying in list(self._buffer or ()):
+            event = lying.event
+            if event is not None and predicate(event):
+                removed.append(event)
+                self._forget(lying, event)
+                lying.event = None
+                self._withdrawn += 1
+        self._drop_empty()
+        return removed
 
     async def _receive(self, closed: type[Exception]) -> Event:
         return self.unwrap(await super()._receive(closed))
 
-    def unwrap(self, value: tuple[int, Event]) -> Event:
-        return value[1]
+    def unwrap(self, value: _Lying) -> Event:
+        return self._taken(value)
 
     def joined(self) -> Incoming:
         """The channel of messages and events."""

@@ -302,13 +302,12 @@ class Kernel:
         target = self.find(dest)
         pid = target.pid if isinstance(target, Process) else target
         ref = MonitorRef(process.pid, self.next_number())
-        if process.monitors is None:
-            process.monitors = {}
-        process.monitors[ref] = pid
+        process.note_monitor(ref, pid)
         try:
             await self.watch(pid, ref, relations.exit_callback(process))
         except BaseException:  # the caller gets it, and has no monitor
-            process.monitors.pop(ref, None)
+            if process.monitors is not None:
+                process.monitors.pop(ref, None)
             raise
         return ref
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from actors._kernel.process import Process
 from actors._values.errors import NOT_FOUND, UNAVAILABLE, Error, shortened
-from actors._values.events import Exit, LinkDown, MonitorRef, Reason, Result
+from actors._values.events import EXIT, LINK_DOWN, Exit, LinkDown, MonitorRef, Reason, Result
 from actors._values.pid import PID
 
 
@@ -42,13 +42,25 @@ def watch(target: Process, ref: MonitorRef, on_exit: Callable[[Exit], None]) -> 
 
 
 def forget_exits(process: Process, dest: MonitorRef | PID) -> list[tuple[MonitorRef, PID]]:
-    """End monitors, those of one ref or of one target, and drop exits that are queued; what is left to be unwatched."""
-    monitors = process.monitors or {}
-    ended = [(ref, pid) for ref, pid in monitors.items() if dest in (ref, pid)]
-    for ref, _ in ended:
-        del monitors[ref]
+    """End monitors, those of one ref or of one target, and drop exits that are queued; what is left to be unwatched.
+
+    A ref that is still among the monitors has no exit in the queue, and one that has is no longer among them.
+    """
+    ended: list[tuple[MonitorRef, PID]] = []
+    monitors = process.monitors
+    if isinstance(dest, MonitorRef):
+        pid = None if monitors is None else monitors.pop(dest, None)
+        if pid is not None:
+            return [(dest, pid)]
+        key: MonitorRef | tuple[str, PID] = dest
+    else:
+        key = (EXIT, dest)
+        if monitors is not None:
+            ended.extend((ref, dest) for ref in monitors.of(dest))
+            for ref, _ in ended:
+                monitors.pop(ref)
     if process.events is not None:
-        process.events.remove(lambda event: isinstance(event, Exit) and dest in (event.ref, event.pid))
+        process.events.withdraw(key)
     return ended
 
 
@@ -65,7 +77,7 @@ def link(process: Process, peer: PID) -> bool:
 def unlink(process: Process, peer: PID) -> bool:
     """Drop the link at this end, and a LinkDown of it that is queued; False when there was no link."""
     if process.events is not None:
-        process.events.remove(lambda event: isinstance(event, LinkDown) and event.pid == peer)
+        process.events.withdraw((LINK_DOWN, peer))
     return process.links is not None and process.links.pop(peer, _ABSENT) is None
 
 

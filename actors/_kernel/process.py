@@ -39,6 +39,34 @@ class _Exiting:
     forced: bool
 
 
+class Monitors(dict[MonitorRef, PID]):
+    """The monitors that a process has: their targets by their refs, and the refs by their target."""
+
+    __slots__ = ("_refs",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._refs: dict[PID, dict[MonitorRef, None]] = {}
+
+    def __setitem__(self, ref: MonitorRef, pid: PID) -> None:
+        super().__setitem__(ref, pid)
+        self._refs.setdefault(pid, {})[ref] = None
+
+    def pop(self, ref: MonitorRef, default: Any = None) -> Any:
+        """Remove a monitor: its target, or the default when there is no such monitor."""
+        pid = super().pop(ref, default)
+        refs = self._refs.get(pid)
+        if refs is not None:
+            refs.pop(ref, None)
+            if not refs:
+                del self._refs[pid]
+        return pid
+
+    def of(self, pid: PID) -> list[MonitorRef]:
+        """The refs of the monitors of a process."""
+        return list(self._refs.get(pid, ()))
+
+
 class ProcessKernel(Protocol):
     """What a process needs of its kernel, and whoever has a process at hand. For the rest there is `kernel_of`."""
 
@@ -186,7 +214,7 @@ class Process:
         self.events: Events | None = None
         self.events_opened = False
         self.watchers: dict[MonitorRef, Callable[[Exit], None]] | None = None
-        self.monitors: dict[MonitorRef, PID] | None = None
+        self.monitors: Monitors | None = None
         # A dict, for its order: all hosts tell the links in the same order.
         self.links: dict[PID, None] | None = None
         self.names: set[str] | None = None
@@ -198,6 +226,12 @@ class Process:
         self._exiting: _Exiting | None = None
         self._successor: tuple[Entry, tuple[Any, ...]] | None = None
         self._outcome: tuple[Reason, Result] | None = None
+
+    def note_monitor(self, ref: MonitorRef, pid: PID) -> None:
+        """Note a monitor that this process has."""
+        if self.monitors is None:
+            self.monitors = Monitors()
+        self.monitors[ref] = pid
 
     async def pause(self) -> None:
         """Let others run; raises if the process is being ended."""

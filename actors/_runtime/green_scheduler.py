@@ -45,6 +45,8 @@ class GreenScheduler(Trampoline):
     nothing can run it is parked, with the deadline of the next timer.
     """
 
+    collects_timers = True
+
     def __init__(self, nursery: trio.Nursery, kernel: Kernel) -> None:
         Trampoline.__init__(self)
         self.reductions = 0

@@ -128,6 +128,8 @@ class Trampoline:
         self.stopping = False
         self._current: GreenTask | None = None
 
+    collects_timers = False
+
     # For the host
 
     def run(self, steps: int) -> None:

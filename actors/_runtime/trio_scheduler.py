@@ -116,6 +116,8 @@ class PlainTrio:
 class TrioScheduler(PlainTrio):
     """Runs processes as trio tasks in the nursery of their node."""
 
+    collects_timers = True
+
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
         self.time = trio.lowlevel.current_clock().current_time  # as `Scheduler.time`; asked at each spawn

@@ -128,6 +128,9 @@ class TaskOwner(Protocol):
 class Scheduler(Suspender, Protocol):
     """Runs tasks for the kernel, which asks for nothing else of trio, of a trampoline or of a workflow."""
 
+    collects_timers: bool
+    """Whether the timer of a channel that nobody refers to any more may be given up: not where runs are repeated."""
+
     def start(
         self, process: TaskOwner, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]
     ) -> object:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from datetime import datetime
 
 from actors._channels.channel import RuntimeChannel
 from actors._kernel.process import Process
 from actors._scheduling.scheduler import Timer, Wait
 from actors._values.durations import Duration, seconds
-from actors._values.errors import ChannelClosed, invalid
+from actors._values.errors import ChannelClosed, Error, invalid
 
 
 class Sleep(Wait):
@@ -25,9 +26,13 @@ class Sleep(Wait):
 
 
 class Ticker(RuntimeChannel[datetime]):
-    """The channel of `after` and `every`. Its timer ends with the process."""
+    """The channel of `after` and `every`. Its timer ends with the process, and when nobody refers to it any more (43).
 
-    __slots__ = ("_process", "_length", "_repeat", "_timer", "_due")
+    So that a loop of `select(inbox, after("1h"))` does not leave a timer behind for each message, the timer refers to
+    the channel weakly. Not in a durable process: there a timer is a command, and the collector's time is no replay's.
+    """
+
+    __slots__ = ("_process", "_length", "_repeat", "_timer", "_due", "_release")
 
     def __init__(self, process: Process, length: float, repeat: bool) -> None:
         super().__init__()
@@ -39,15 +44,33 @@ class Ticker(RuntimeChannel[datetime]):
 
     def _arm(self) -> None:
         scheduler = self._process.scheduler
-        self._timer = scheduler.call_later(max(0.0, self._due - scheduler.time()), self._tick)
-        self._process.own(self._timer)
+        delay = max(0.0, self._due - scheduler.time())
+        if scheduler.collects_timers:
+            process = self._process
+
+            def release(_: object) -> None:
+                try:
+                    scheduler.check_thread()  # the collector runs in any thread
+                except Error:
+                    return  # it fires when it is due, for nobody
+                timer.cancel()
+                process.disown(timer)
+
+            ticker = weakref.ref(self, release)
+            timer = scheduler.call_later(delay, lambda: _tick(ticker))
+            self._release = ticker
+        else:
+            timer = scheduler.call_later(delay, self.tick)
+        self._timer = timer
+        self._process.own(timer)
 
     def _disarm(self) -> None:
         self._process.scheduler.check_thread()
         self._timer.cancel()
         self._process.disown(self._timer)
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """The time has come."""
         self._disarm()
         if self._repeat:
             now = self._process.scheduler.time()
@@ -82,3 +105,9 @@ class Ticker(RuntimeChannel[datetime]):
         self._length = length
         self._due = self._process.scheduler.time() + length
         self._arm()
+
+
+def _tick(reference: weakref.ref[Ticker]) -> None:
+    ticker = reference()
+    if ticker is not None:
+        ticker.tick()

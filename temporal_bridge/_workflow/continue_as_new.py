@@ -67,9 +67,10 @@ def load_state(
     kernel.skip_numbers(carried["numbers"])
     for event in carried["events"]:
         process.put_event(event)
-    process.monitors = dict(carried["monitors"])
+    for ref, pid in carried["monitors"].items():
+        process.note_monitor(ref, pid)
     numbers: Mapping[Any, int] = carried.get("watches", {})
-    for ref, pid in process.monitors.items():
+    for ref, pid in (process.monitors or {}).items():
         watches.resume_watch(pid, ref, exit_callback(process), numbers.get(pid))
     process.links = dict.fromkeys(carried["links"])
     for pid in process.links:
