@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+import subprocess
+import sys
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
 
 import attrs
 import msgpack
 import pytest
 from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 
 from actors import INVALID, PID, Cancel, Error, Exit, LinkDown, MonitorRef, Result, register
 from actors.funcs import FunctionInfo
-from actors.wire import pack, unpack
-from temporal_bridge._wire.converter import LARGEST, JSONConverter, MsgpackConverter, PlainJSON, payload_size
+from actors.wire import DEEPEST, pack, unpack
+from temporal_bridge._wire.converter import (
+    LARGEST,
+    JSONConverter,
+    MsgpackConverter,
+    PlainJSON,
+    payload_size,
+    read_values,
+)
 
 HERE = PID("web.k3x9", "trio", "17")
 REF = MonitorRef(HERE, 3)
@@ -273,3 +285,200 @@ def test_payload_larger_than_the_server_takes_is_refused_with_both_sizes() -> No
     with pytest.raises(Error, match=r"takes 3\d{6} bytes, more than the 2031616 that Temporal") as raised:
         payload_size(converter, ["x" * 3_000_000], "the value")
     assert raised.value.details["largest"] == LARGEST
+
+
+class Pair(NamedTuple):
+    left: int
+    right: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    name: str
+    price: Decimal
+    tags: list[str] = dataclasses.field(default_factory=list)
+    seen: int = dataclasses.field(default=0, init=False)
+
+
+class Model:
+    """As a pydantic model: what the codec asks of one."""
+
+    model_fields: ClassVar[dict[str, Any]] = {"a": None, "b": None}
+    __pydantic_extra__: dict[str, Any] | None
+
+    def __init__(self, **fields: Any) -> None:
+        self.a, self.b = fields.get("a"), fields.get("b", 0)
+        self.model_fields_set = set(fields)
+        self.__pydantic_extra__ = None
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str], **fields: Any) -> Model:
+        made = cls(**fields)
+        made.model_fields_set = _fields_set
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Model) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Struct:
+    """As a msgspec struct."""
+
+    __struct_fields__ = ("a", "b")
+
+    def __init__(self, a: Any, b: Any = 0) -> None:
+        self.a, self.b = a, b
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Struct) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+MADE_OF_FIELDS = [
+    Pair(1, (2, {3})),
+    Item("x", Decimal("1.10"), ["a"]),
+    Struct(Pair(1)),
+    Model(a=datetime(2026, 1, 1, tzinfo=UTC)),
+]
+
+
+@pytest.fixture
+def libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules in the place of pydantic and msgspec, whether they are installed or not."""
+    monkeypatch.setitem(sys.modules, "pydantic", SimpleNamespace(BaseModel=Model))
+    monkeypatch.setitem(sys.modules, "msgspec", SimpleNamespace(Struct=Struct))
+
+
+@pytest.mark.usefixtures("libraries")
+@pytest.mark.parametrize("value", MADE_OF_FIELDS, ids=lambda value: type(value).__name__)
+def test_instance_of_a_class_made_of_its_fields_comes_back_equal_and_of_its_type(value: Any) -> None:
+    for cls in (type(value), Pair):
+        register(cls)
+    for found in (
+        unpack(pack([value])),
+        *(
+            converter.from_payloads(converter.to_payloads([[value]]))[0]
+            for converter in (JSONConverter(), MsgpackConverter())
+        ),
+    ):
+        assert found == [value]
+        assert type(found[0]) is type(value)
+
+
+def test_no_library_of_classes_is_imported_to_register_one() -> None:
+    code = "import sys, enum, actors; actors.register(enum.Enum('E', 'A')); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pydantic", "msgspec"} & set(done.stdout.split())
+
+
+def test_class_whose_constructor_wants_more_than_its_fields_is_refused() -> None:
+    @dataclasses.dataclass
+    class Wants:
+        field: int
+        more: dataclasses.InitVar[int]
+
+        def __post_init__(self, more: int) -> None:
+            self.field += more
+
+    with pytest.raises(Error, match="whose constructor wants nothing else"):
+        register(Wants)
+
+
+def of_tuples(levels: int) -> Any:
+    value: Any = ()
+    for _ in range(levels - 1):
+        value = (value,)
+    return value
+
+
+def of_lists(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def of_tables(levels: int) -> Any:
+    value: Any = {}
+    for _ in range(levels - 1):
+        value = {"a": value}
+    return value
+
+
+def of_items(levels: int) -> Any:
+    value: Any = ()
+    for _ in range(levels - 1):
+        value = Pair(1, value)
+    return value
+
+
+@pytest.mark.parametrize("make", [of_tuples, of_lists, of_tables, of_items])
+def test_depth_of_a_value_is_limited_to_the_same_number_on_both_sides(make: Any) -> None:
+    register(Pair)
+    for converter in (JSONConverter(), MsgpackConverter()):
+        payload_size(converter, [make(DEEPEST)], "x")
+        raw = [RawValue(payload) for payload in converter.to_payloads([make(DEEPEST)])]
+        assert read_values(converter, raw) == [make(DEEPEST)]
+        with pytest.raises(Error, match="nested in more than 128 levels"):
+            payload_size(converter, [make(DEEPEST + 1)], "x")
+        raw = [RawValue(payload) for payload in converter.to_payloads([make(DEEPEST + 1)])]
+        with pytest.raises(Error, match="nested in more than 128 levels"):
+            read_values(converter, raw)
+
+
+@pytest.mark.parametrize("levels", [200, 600, 3000])
+def test_bytes_that_are_nested_more_deeply_do_not_overrun_the_stack(levels: int) -> None:
+    data = b"\xc0"
+    for _ in range(levels):
+        inner = b"\x91" + data
+        data = b"\xc9" + len(inner).to_bytes(4, "big") + b"\x08" + inner
+    found: list[str] = []
+
+    def read() -> None:
+        try:
+            unpack(data)
+        except Error as error:
+            found.append(error.kind)
+
+    before = threading.stack_size(512 * 1024)
+    try:
+        thread = threading.Thread(target=read)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert found == [INVALID]
+
+
+def test_chain_of_causes_of_any_length_travels_cut_and_circles_end() -> None:
+    first = error = Error("0", kind="CONFLICT")
+    for number in range(1, 300):
+        error.__cause__ = Error(str(number))
+        error = error.__cause__
+    error.__cause__ = first
+    found, chain = unpack(pack(first)), []
+    while found is not None:
+        chain.append(found.message)
+        found = found.__cause__
+    assert chain == [str(number) for number in range(20)]
+
+
+def test_large_error_travels_shortened_with_its_kind_and_what_cannot_be_written_as_text() -> None:
+    details = {
+        "big": "x" * 100_000,
+        "small": 1,
+        "odd": object,
+        "half": "\ud800",
+        **{str(i): i for i in range(50)},
+    }
+    error = Error("\ud800" + "y" * 100_000, kind="CONFLICT", retryable=True, details=details)
+    found = unpack(pack(error))
+    assert (found.kind, found.retryable) == ("CONFLICT", True)
+    assert found.message.startswith("?yyy")
+    assert found.message.endswith("bytes more")
+    assert found.details["small"] == 1
+    assert found.details["odd"] == "<class 'object'>"
+    assert len(pack(error)) < 64 * 1024

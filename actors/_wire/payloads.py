@@ -297,11 +297,12 @@ def check_depth(value: Any, deepest: int = DEEPEST) -> None:
         Error: kind INVALID.
     """
     level: list[Any] = [value]
-    for _ in range(deepest + 1):
+    for _ in range(deepest):
         level = [item for container in level for item in _items(container) if _type(item) not in _FLAT]
         if not level:
             return
-    raise too_deep()
+    if any(_items(item) is not _NOTHING for item in level):
+        raise too_deep()
 
 
 def too_deep() -> Error:
@@ -318,7 +319,7 @@ _FLAT: Final = frozenset(
 
 
 def _items(value: Any) -> Iterable[Any]:
-    """What is directly in a container; nothing in any other value."""
+    """What is directly in a container; `_NOTHING` in any other value."""
     cls = _type(value)
     if cls is dict:
         return (*value.keys(), *value.values())
@@ -328,8 +329,11 @@ def _items(value: Any) -> Iterable[Any]:
     if issubclass(cls, Error):
         return (value.details,)
     if issubclass(cls, enum.Enum) or portable_class(portable_name(cls)) is None:
-        return ()
+        return _NOTHING
     return field_values(value).values()
+
+
+_NOTHING: Final[list[Any]] = []
 
 
 _CONTAINERS: Final = frozenset({list, tuple, set, frozenset})
