@@ -5,6 +5,7 @@ It prints the PID of a local process that echoes, and then waits to be killed.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -28,6 +29,10 @@ async def local_echo() -> None:
             assert isinstance(event, actors.Exit)
             await actors.reply(message, event.reason)
             continue
+        if message.topic == "call at once":
+            to, count = message.payload
+            await actors.reply(message, await _call_at_once(to, count))
+            continue
         if message.topic == "register":
             await actors.names.register(message.payload, scope="cluster")
         if message.topic == "fail":
@@ -36,6 +41,23 @@ async def local_echo() -> None:
             await actors.reply(message, message.payload)
         elif message.sender is not None:
             await actors.send(message.sender, message.topic, message.payload)
+
+
+async def _call_at_once(to: PID, count: int) -> list[int]:
+    """Call a process as often as told, all calls at one time: the answers, in order."""
+    answers: list[int] = []
+
+    async def ask(number: int) -> None:
+        answers.append(await actors.call(to, "ask", number, timeout="30s"))
+
+    async def callers() -> None:
+        for number in range(count):
+            actors.start_soon(ask, number)
+        while len(answers) < count:
+            await actors.sleep("10ms")
+
+    await actors.execute(callers)
+    return sorted(answers)
 
 
 async def _main(address: str) -> None:
@@ -52,6 +74,14 @@ class OtherProgram:
 
     process: trio.Process
     pids: list[PID]
+
+    def stop(self) -> None:
+        """SIGSTOP: it takes nothing in until `go_on`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         """SIGKILL: it says goodbye to nobody."""

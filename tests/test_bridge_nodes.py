@@ -119,10 +119,65 @@ async def test_process_of_another_program_can_be_described(temporal_address: str
         assert caught.value.kind == actors.NOT_FOUND
 
 
-async def test_of_many_messages_to_a_dead_node_only_the_first_waits(temporal_address: str) -> None:
+async def test_send_does_not_wait_for_a_program_that_takes_nothing_in(temporal_address: str) -> None:
+    async def main(other: OtherProgram) -> list[object]:
+        pid = other.pids[0]
+        await actors.send(pid, "x", 0)
+        await actors.inbox().receive()
+        other.stop()
+        accepted = [await actors.send(pid, "x", number) for number in range(1, 200)]
+        other.go_on()
+        assert accepted == [True] * 199
+        return [(await actors.inbox().receive()).payload for _ in accepted]
+
+    async with two_programs(temporal_address) as (node, other):
+        assert await node.execute(main, other) == list(range(1, 200))
+
+
+async def test_server_that_answers_one_call_after_the_other_answers_many_in_a_batch(
+    temporal_address: str,
+) -> None:
+    async def server() -> None:
+        async for message in actors.inbox():
+            assert await actors.reply(message, message.payload)
+
+    async with two_programs(temporal_address) as (node, other):
+        pid = await node.spawn(server)
+        answers = await node.call(other.pids[0], "call at once", pid, 60, timeout="30s")
+        assert answers == list(range(60))
+        assert node.statistics().counters["batches"] < 30
+
+
+async def test_message_that_was_accepted_for_a_dead_node_is_one_dead_letter(temporal_address: str) -> None:
     async with Node("here") as node, TemporalBridge(node, TemporalClient(temporal_address)):
         gone = actors.PID("somewhere.00000000", "trio", "1")
-        assert await node.send(gone, "x") is False
+        letters = node.dead_letters()
+        assert await node.send(gone, "x", 1) is True
+        letter = await letters.channel.receive()
+        assert (letter.pid, letter.message.payload) == (gone, 1)
+        assert await node.send(gone, "x", 2) is False
+        assert node.statistics().dead_letters == 2
+
+
+async def test_message_that_was_accepted_for_a_missing_process_is_a_dead_letter(
+    temporal_address: str,
+) -> None:
+    async with two_programs(temporal_address) as (node, other):
+        missing = actors.PID(other.pids[0].node, "trio", "999")
+        letters = node.dead_letters()
+        assert await node.send(missing, "x", 1) is True
+        assert (await letters.channel.receive()).pid == missing
+        with pytest.raises(actors.Error) as caught:
+            await node.call(missing, "x", timeout="20s")
+        assert caught.value.details["reason"] == "noproc"
+
+
+async def test_message_to_a_node_that_is_known_to_be_gone_does_not_wait(temporal_address: str) -> None:
+    async with Node("here") as node, TemporalBridge(node, TemporalClient(temporal_address)):
+        gone = actors.PID("somewhere.00000000", "trio", "1")
+        letters = node.dead_letters()
+        await node.send(gone, "x")
+        await letters.channel.receive()
         with trio.fail_after(60):  # another ten seconds each, if the node were asked again
             for _ in range(20):
                 assert await node.send(gone, "x") is False

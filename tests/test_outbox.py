@@ -139,6 +139,101 @@ async def test_those_who_were_answered_together_send_together_again() -> None:
     assert [len(batch) for batch in transport.batches] == [1, 9, 10, 10]
 
 
+@settings(max_examples=100)
+@given(scripts, senders, st.integers(50, 400))
+def test_each_accepted_item_is_delivered_in_order_or_reported_once(
+    script: list[tuple[int, bool | None]], plans: list[list[tuple[int, int]]], bound: int
+) -> None:
+    async def main() -> None:
+        transport = Transport(script)
+        failed: list[tuple[int, int]] = []
+        async with trio.open_nursery() as runners:
+            outbox, _ = an_outbox(transport, runners)
+
+            async def send(sender: int, plan: list[tuple[int, int]]) -> None:
+                for number, (pause, size) in enumerate(plan):
+                    for _ in range(pause):
+                        await trio.lowlevel.checkpoint()
+                    item = (sender, number)
+
+                    def undelivered(_: object, item: tuple[int, int] = item) -> None:
+                        failed.append(item)
+
+                    try:
+                        taken = await outbox.accept(Envelope("t", list(item)), size, undelivered)
+                    except Error:
+                        taken = False
+                    if not taken:
+                        failed.append(item)
+
+            async with trio.open_nursery() as nursery:
+                for sender, plan in enumerate(plans):
+                    nursery.start_soon(send, sender, plan)
+            await outbox.drain()
+        came = [tuple(item.values) for item in transport.accepted]
+        everything = [(sender, number) for sender, plan in enumerate(plans) for number in range(len(plan))]
+        assert sorted(came + failed) == everything
+        for sender in range(len(plans)):
+            mine = [item for item in came if item[0] == sender]
+            assert mine == sorted(mine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_outbox, "BOUND", bound)
+        trio.run(main)
+
+
+async def test_accept_waits_while_the_outbox_is_full_and_no_longer() -> None:
+    go = trio.Event()
+
+    async def transmit(items: list[Envelope]) -> list[bool]:
+        await go.wait()
+        return [True] * len(items)
+
+    accepted: list[int] = []
+    failed: list[object] = []
+    async with trio.open_nursery() as nursery:
+
+        def run_soon(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            nursery.start_soon(run)
+
+        outbox = Outbox(transmit, run_soon, lambda: None, largest=LARGEST)
+
+        async def send() -> None:
+            for number in range(6):
+                assert await outbox.accept(Envelope("t", [number]), _outbox.BOUND // 3, failed.append)
+                accepted.append(number)
+
+        nursery.start_soon(send)
+        await trio.testing.wait_all_tasks_blocked()
+        assert accepted == [0, 1]  # the third is in, and its sender waits
+        go.set()
+        await trio.testing.wait_all_tasks_blocked()
+    assert (accepted, failed) == (list(range(6)), [])
+
+
+async def test_cancelled_wait_for_room_leaves_the_item_in_and_its_failure_is_reported() -> None:
+    go = trio.Event()
+
+    async def transmit(items: list[Envelope]) -> list[bool]:
+        await go.wait()
+        return [False] * len(items)
+
+    failed: list[object] = []
+    async with trio.open_nursery() as nursery:
+
+        def run_soon(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+            nursery.start_soon(run)
+
+        outbox = Outbox(transmit, run_soon, lambda: None, largest=LARGEST)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await outbox.accept(Envelope("t", [1]), 2 * _outbox.BOUND, failed.append)
+        assert scope.cancelled_caught
+        go.set()
+        await outbox.drain()
+    assert failed == [False]
+
+
 async def test_batch_is_no_larger_than_the_server_takes() -> None:
     transport = Transport([])
     async with trio.open_nursery() as nursery:

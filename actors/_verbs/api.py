@@ -120,8 +120,9 @@ async def send(dest: Dest | None, topic: str, *payload: Any) -> bool:
     A `dest` of None, the sender of a message that no process sent, is a dead letter: nobody takes it.
 
     Returns:
-        True when it is in the mailbox (same node) or was accepted for transport (elsewhere); False when the target is
-        known not to exist, or its mailbox is full and rejects.
+        True when it is in the mailbox (same node), recorded by the server (a durable process), or in the outbox for its
+        node (another program; a full outbox is waited for). False when the target is known not to exist, its node to be
+        gone, or its mailbox is full and rejects.
 
     Raises:
         Error: INVALID for a bad destination, topic or payload; UNAVAILABLE for a transport that cannot be reached.

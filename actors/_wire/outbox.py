@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from actors._channels.channel import Queue
 from actors._values.errors import UNAVAILABLE, Error
 from actors._wire.envelopes import Envelope
 
 MOST_ITEMS = 5000
+
+BOUND = 4 * 1024 * 1024
+"""How many bytes an outbox holds, on their way included, before `Outbox.accept` waits."""
 
 Transmit = Callable[[list[Envelope]], Awaitable[list[bool]]]
 """Brings a batch to the destination: for each item True when it was accepted, False when there is no such process."""
@@ -28,10 +31,35 @@ class _Failed:
             self.failed(answer)
 
 
+class _Accepted:
+    """Takes the answer for an item whose sender waits for room, and no longer than that.
+
+    Invariant: an answer other than True goes to the sender while that waits, else to `undelivered`, and never to both.
+    """
+
+    __slots__ = ("answer", "undelivered", "_left")
+
+    def __init__(self, undelivered: Callable[[Literal[False] | Error], None]) -> None:
+        self.answer: bool | Error = True
+        self.undelivered = undelivered
+        self._left = False
+
+    def put(self, answer: bool | Error) -> None:
+        self.answer = answer
+        if self._left and answer is not True:
+            self.undelivered(answer)
+
+    def leave(self) -> None:
+        """The sender has returned: later answers are not for it."""
+        self._left = True
+
+
 class _Waiting:
     __slots__ = ("item", "size", "answers")
 
-    def __init__(self, item: Envelope, size: int, answers: Queue[bool | Error] | _Failed | None) -> None:
+    def __init__(
+        self, item: Envelope, size: int, answers: Queue[bool | Error] | _Failed | _Accepted | None
+    ) -> None:
         self.item = item
         # What travels beside the values.
         self.size = size + len(item.topic) + len(item.sender or "") + len(item.target or "") + 100
@@ -69,6 +97,9 @@ class Outbox:
         # How many items came and how many have gone, and who waits for how many to have gone.
         self._added = self._gone = 0
         self._flushes: list[tuple[int, Queue[None]]] = []
+        # The bytes of all items here and on their way, and who waits for there to be fewer.
+        self._held = 0
+        self._blocked: list[Queue[None]] = []
 
     async def send(self, item: Envelope, size: int) -> bool:
         """Add an item and wait until its batch is accepted; False when there is no such process.
@@ -84,6 +115,43 @@ class Outbox:
         if isinstance(answer, Error):
             raise answer
         return answer
+
+    async def accept(
+        self, item: Envelope, size: int, undelivered: Callable[[Literal[False] | Error], None]
+    ) -> bool:
+        """Add an item, and wait only while the outbox holds more than `BOUND` bytes.
+
+        The item is added before the wait, so that nothing of the same sender overtakes it, and is sent also when the
+        wait is cancelled. Each sender exceeds the bound by one item at most.
+
+        Args:
+            item: what is sent.
+            size: its bytes.
+            undelivered: called once if the item was not taken and this call can no longer say so: with False when there
+                is no such process, or with the error of the transport.
+
+        Returns:
+            False when it is known already that there is no such process.
+
+        Raises:
+            Error: what the transport failed with during the wait.
+        """
+        accepted = _Accepted(undelivered)
+        self._add(_Waiting(item, size, accepted))
+        if self._held > BOUND:
+            room: Queue[None] = Queue()
+            self._blocked.append(room)
+            try:
+                await room.receive()
+            except BaseException:
+                accepted.leave()
+                if accepted.answer is not True:
+                    undelivered(accepted.answer)
+                raise
+        accepted.leave()
+        if isinstance(accepted.answer, Error):
+            raise accepted.answer
+        return accepted.answer
 
     def post(self, item: Envelope, size: int, failed: Callable[[Error], None] | None = None) -> None:
         """Add an item, and let it go without waiting; `failed` is called if it was not accepted."""
@@ -111,6 +179,7 @@ class Outbox:
     def _add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         self._added += 1
+        self._held += waiting.size
         if not self._busy:
             self._busy = True
             self._run_soon(self._run)
@@ -128,7 +197,7 @@ class Outbox:
                     for waiting, answer in zip(batch, answers or [_closed()] * len(batch), strict=True):
                         if waiting.answers is not None:
                             waiting.answers.put(answer)
-                    self._has_gone(len(batch))
+                    self._has_gone(batch)
                 if self._gather is not None and len(batch) > 1:
                     await self._gather()
         finally:
@@ -137,15 +206,20 @@ class Outbox:
             for waiting in left:
                 if waiting.answers is not None:
                     waiting.answers.put(_closed())
-            self._has_gone(len(left))
+            self._has_gone(left)
             self._busy = False
             self._on_idle()
             idle, self._idle = self._idle, []
             for queue in idle:
                 queue.put(None)
 
-    def _has_gone(self, count: int) -> None:
-        self._gone += count
+    def _has_gone(self, items: list[_Waiting]) -> None:
+        self._gone += len(items)
+        self._held -= sum(waiting.size for waiting in items)
+        if self._held <= BOUND:
+            blocked, self._blocked = self._blocked, []
+            for room in blocked:
+                room.put(None)
         while self._flushes and self._flushes[0][0] <= self._gone:
             self._flushes.pop(0)[1].put(None)
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import trio
 from temporalio.client import ActivityFailureError, Client
@@ -77,8 +77,20 @@ class NodesHost:
         self._peers = FailureDetector(kernel.name, nursery, self._execute, self._lost, outages)
 
     async def send(self, target: PID, message: Message) -> bool:
-        """As `Host.send`."""
-        return await self._to(target, wire.to_envelope(message, self._kernel.cause(target, message)))
+        """Accept a message into the outbox for its node; False when the node is known to be gone.
+
+        One that was accepted and cannot be delivered is a dead letter (promise 8).
+        """
+
+        def undelivered(answer: Literal[False] | Error) -> None:
+            if isinstance(answer, Error):
+                log.warning("message %r to %s was not delivered: %s", message.topic, target, answer)
+            self._kernel.instruments.dead_letters.add(target, message)
+
+        return await self._accept(target, self._envelope(target, message), undelivered)
+
+    def _envelope(self, target: PID, message: Message) -> Envelope:
+        return wire.to_envelope(message, self._kernel.cause(target, message))
 
     async def call(
         self, target: PID, message: Message, ref: MonitorRef, on_exit: Callable[[Exit], None]
@@ -88,14 +100,27 @@ class NodesHost:
         self._post(
             target, wire.monitor_envelope(wire.MONITOR, self._kernel.pid, number)
         )  # they travel together
-        taken = await self.send(target, message)
-        if not taken and self._peers.is_gone(target.node):
-            self._ended(number, "noconnection", gone(target, "noconnection"))
+
+        def undelivered(answer: Literal[False] | Error) -> None:
+            if isinstance(answer, Error):
+                if message.reply_to is not None:
+                    self._kernel.fail_call(message.reply_to.call, answer)
+            elif self._peers.is_gone(target.node):
+                self._ended(number, "noconnection", gone(target, "noconnection"))
+
+        taken = await self._accept(target, self._envelope(target, message), undelivered)
+        if not taken:
+            undelivered(False)
         return taken
 
     async def reply(self, target: PID, call: int, payload: Any) -> bool:
-        """As `Host.reply`."""
-        return await self._to(target, wire.reply_envelope(call, payload))
+        """Accept the answer to a call into the outbox for its node. So a server answers many calls in one batch."""
+
+        def undelivered(answer: Literal[False] | Error) -> None:
+            if isinstance(answer, Error):
+                log.warning("a reply to %s was not delivered: %s", target, answer)
+
+        return await self._accept(target, wire.reply_envelope(call, payload), undelivered)
 
     async def terminate(self, target: PID, by: PID | None, reason: str) -> bool:
         """As `Host.terminate`."""
@@ -105,7 +130,16 @@ class NodesHost:
         """As `Host.cancel`."""
         return await self._to(target, Envelope(wire.CANCEL, [by and str(by), reason, deadline]))
 
+    async def _accept(
+        self, target: PID, item: Envelope, undelivered: Callable[[Literal[False] | Error], None]
+    ) -> bool:
+        size = payload_size(self._converter, item.values, f"message {item.topic!r}")
+        if self._peers.is_gone(target.node):
+            return False
+        return await self._outbox(target.node).accept(item._replace(target=str(target)), size, undelivered)
+
     async def _to(self, target: PID, item: Envelope) -> bool:
+        """Send, and wait until the node has answered."""
         size = payload_size(self._converter, item.values, f"message {item.topic!r}")
         return await self._outbox(target.node).send(item._replace(target=str(target)), size)
 
