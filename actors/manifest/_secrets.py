@@ -12,6 +12,22 @@ from actors._values.errors import INVALID, Error
 _REFERENCE = re.compile(r"\$\$|\$\{(?P<kind>[^}:]*):?(?P<name>[^}]*)\}?")
 
 
+class FilledIn(str):
+    """A text that was filled in from elsewhere. Whatever shows it, by its repr, shows what was written instead."""
+
+    __slots__ = ("written",)
+
+    written: str
+
+    def __new__(cls, text: str, written: str) -> FilledIn:
+        self = super().__new__(cls, text)
+        self.written = written
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.written)
+
+
 def fill_in(value: Any, name: str, directory: Path) -> Any:
     """A value with what its strings refer to in place of the references; `$$` stands for `$`.
 
@@ -24,7 +40,9 @@ def fill_in(value: Any, name: str, directory: Path) -> Any:
         Error: kind INVALID, when a reference is badly written, or there is no such variable or file.
     """
     if isinstance(value, str):
-        return _REFERENCE.sub(lambda match: _found(match, name, directory), value) if "$" in value else value
+        if "$" not in value:
+            return value
+        return FilledIn(_REFERENCE.sub(lambda match: _found(match, name, directory), value), value)
     if isinstance(value, list):
         return [fill_in(item, name, directory) for item in cast("list[object]", value)]
     if isinstance(value, dict):
