@@ -52,7 +52,7 @@ async def double(number: int) -> int:
 
 
 @app.function(worker="gate:worker")
-async def slow(number: int) -> int:
+async def slow(number: int = 1) -> int:
     """Takes a moment."""
     await trio.sleep(0.5)
     return number
@@ -166,3 +166,32 @@ async def tries(what: str, size: int) -> str:
         return error.kind
     await actors.sleep("1ms")
     return "done"
+
+
+@app.function(worker="gate:worker")
+async def breaks() -> None:
+    """Fails with a bug."""
+    raise ValueError("a bug")
+
+
+@app.function(worker="gate:worker", local=True)
+async def slow_here(number: int = 1) -> int:
+    """Takes a moment in the worker of its caller."""
+    await trio.sleep(0.5)
+    return number
+
+
+@app.process(worker="gate:worker")
+async def calls_function(function: str, options: dict[str, Any]) -> str:
+    """Calls a function with options: "done", or the kind of the error."""
+    try:
+        await actors.funcs.Executor().with_options(options).call(function)
+    except Error as error:
+        return error.kind
+    return "done"
+
+
+@app.function(worker="gate:worker")
+async def sleeps() -> None:
+    """Until it is stopped."""
+    await trio.sleep_forever()

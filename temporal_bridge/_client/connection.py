@@ -34,6 +34,7 @@ from actors import (
     seconds,
 )
 from temporal_bridge._client.temporal_client import ConnectArguments, TemporalClient
+from temporal_bridge._wire.sdk_log import CORE
 
 
 async def connect(
@@ -159,7 +160,7 @@ def shared_runtime() -> Runtime:
 
 def new_runtime(metrics: PrometheusConfig | None = None) -> Runtime:
     """A runtime of the SDK whose log goes where it should; with `metrics` it serves its figures over HTTP."""
-    forwarding = LogForwardingConfig(logging.getLogger("everproc.temporal"), append_target_to_name=False)
+    forwarding = LogForwardingConfig(logging.getLogger(CORE), append_target_to_name=False)
     levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
     return Runtime(
         telemetry=TelemetryConfig(

@@ -19,6 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import Info
 
 import actors
+from temporal_bridge._wire.sdk_log import quiet_sdk_log
 from temporal_bridge._workflow.suspension import quiet_log
 
 PASSED_THROUGH: Final = (
@@ -51,6 +52,7 @@ def workflow_runner(
         passed_through: modules that the sandbox shares with the program, besides ours.
     """
     quiet_log()
+    quiet_sdk_log()
     if not sandbox:
         return UnsandboxedWorkflowRunner()
     # Only a module that is loaded already passes through, and some of `actors` are loaded when they are named.

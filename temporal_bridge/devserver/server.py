@@ -264,7 +264,7 @@ class EmbeddedServer:
             with trio.move_on_after(_STOP_PATIENCE):
                 await _ended(process)
         if process.poll() is None:
-            logger.warning("the embedded Temporal server pid=%s does not stop: killing it", process.pid)
+            logger.info("the embedded Temporal server pid=%s takes long to stop, and is killed", process.pid)
             process.kill()
             await _ended(process)
 
