@@ -22,8 +22,6 @@ from actors._kernel.entries import (
     Target,
     check_entry_id,
     function_entry,
-    is_async,
-    plain_result,
     process_entry,
     process_function,
 )
@@ -50,6 +48,7 @@ from actors._scheduling.scheduler import (
     current_process,
 )
 from actors._scheduling.timers import Timers
+from actors._values.callables import is_async, plain_result
 from actors._values.durations import Duration, option_seconds, seconds
 from actors._values.errors import (
     ALREADY_EXISTS,

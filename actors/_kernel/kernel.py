@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from actors._channels.mailbox import Capacity, mailbox_full
 from actors._channels.observers import Carrier
 from actors._kernel import links_and_monitors as relations
 from actors._kernel.calls import Calls, TracedCalls
 from actors._kernel.cluster_client import Cluster
-from actors._kernel.crash_report import report_unhandled
-from actors._kernel.exits import Exits, force_end, request_stop
+from actors._kernel.exits import Exits, force_end, report_unhandled, request_stop
 from actors._kernel.groups import Groups
 from actors._kernel.host import SpawnRequest
+from actors._kernel.links import Links
 from actors._kernel.names import Names
 from actors._kernel.process import Process, ProcessKernel
 from actors._kernel.routing import NAME_HOST, Routing
@@ -50,9 +50,12 @@ class Kernel:
         # Bound once: each send looks its destination up.
         self.find = self._routing.find
         self.route = self._routing.route
-        self._exits = Exits(self._routing, self.names, self.groups, self.instruments)
+        links = Links(self._routing)
+        self.link, self.unlink = links.link, links.unlink
+        self.receive_link, self.receive_unlink = links.receive_link, links.receive_unlink
+        self.signal_link_down = links.signal_link_down
+        self._exits = Exits(self._routing, links, self.names, self.groups, self.instruments)
         self.unwatch = self._exits.unwatch
-        self.signal_link_down = self._exits.signal_link_down
         self.calls = Calls(self)
         self.instruments.gauges["calls"] = lambda: self.calls.waiting
         self._nobody = PID(name, NAME_HOST, "nobody")
@@ -79,8 +82,7 @@ class Kernel:
 
     def local_node(self, name: str) -> Kernel | None:
         """The kernel of a node of this program."""
-        kernel: Any = self.wiring.local_nodes.get(name)
-        return kernel  # type: ignore[no-any-return]
+        return cast("Kernel | None", self.wiring.local_nodes.get(name))
 
     def connected_cluster(self) -> Cluster:
         """The cluster that the processes of this kernel are in.
@@ -247,9 +249,7 @@ class Kernel:
         return host is not None and await host.reply(to.pid, to.call, payload)
 
     def _kernel_of_caller(self, pid: PID) -> ProcessKernel | None:
-        kernel: ProcessKernel | None = self
-        if pid.node != self.name:
-            kernel = self.wiring.local_nodes.get(pid.node)
+        kernel: ProcessKernel | None = self if pid.node == self.name else self.local_node(pid.node)
         return kernel if kernel is not None and kernel.has_current_process(pid) else None
 
     def has_current_process(self, pid: PID) -> bool:
@@ -319,54 +319,6 @@ class Kernel:
         for ref, pid in relations.forget_exits(process, dest):
             self.unwatch(pid, ref)
 
-    # Links
-
-    async def link(self, process: Process, dest: Dest, spawned: bool = False) -> None:
-        """Link two processes; one that does not exist answers with the signal `noproc`."""
-        target = self.find(dest)
-        pid = target.pid if isinstance(target, Process) else target
-        if pid == process.pid or not relations.link(process, pid):
-            return
-        if isinstance(target, Process):
-            relations.link(target, process.pid)
-            return
-        host = self.route(target)
-        if host is None:
-            relations.link_down(process, pid, "noproc", relations.gone(pid))
-            return
-        try:
-            await host.link(target, process.pid, spawned)
-        except BaseException:  # the caller gets it, and has no link
-            relations.unlink(process, pid)
-            raise
-
-    async def unlink(self, process: Process, dest: Dest) -> None:
-        """Remove a link; it has no effect after this, also not by a LinkDown that is queued."""
-        target = self.find(dest)
-        pid = target.pid if isinstance(target, Process) else target
-        if not relations.unlink(process, pid):
-            return
-        if isinstance(target, Process):
-            relations.unlink(target, process.pid)
-            return
-        host = self.route(target)
-        if host is not None:
-            await host.unlink(target, process.pid)
-
-    def receive_link(self, target: PID, by: PID) -> None:
-        """A process elsewhere links to one of this node; if there is none, it gets the signal `noproc`."""
-        found = self.find(target)
-        if isinstance(found, Process):
-            relations.link(found, by)
-        else:
-            self.signal_link_down(by, target, "noproc", relations.gone(target))
-
-    def receive_unlink(self, target: PID, by: PID) -> None:
-        """A process elsewhere removes its link to one of this node."""
-        found = self.find(target)
-        if isinstance(found, Process):
-            relations.unlink(found, by)
-
     # Terminate and cancel
 
     async def terminate(self, by: PID | None, dest: Dest, reason: str) -> bool:
@@ -390,8 +342,6 @@ class Kernel:
     def cancel_here(self, target: Process, by: PID | None, reason: str, deadline: float | None) -> None:
         """A request to stop has come: an event if the process reads events, else the end of its next await."""
         request_stop(target, by, reason, deadline)
-
-    # Exits
 
     def finalize(self, process: Process, reason: Reason, result: Result) -> None:
         """A process has ended: see `Exits.finalize`."""
@@ -446,5 +396,4 @@ class Kernel:
 
 def kernel_of(process: Process) -> Kernel:
     """The kernel of a process, whole; a process itself knows only what it needs of it."""
-    kernel: Any = process.kernel
-    return kernel  # type: ignore[no-any-return]
+    return cast(Kernel, process.kernel)

@@ -13,7 +13,6 @@ from typing import Any
 import outcome
 import trio
 
-from actors._kernel.entries import is_async, plain_result
 from actors._kernel.functions import (
     FunctionCall,
     FunctionInfo,
@@ -25,6 +24,7 @@ from actors._kernel.functions import (
 from actors._kernel.kernel import Kernel
 from actors._runtime.trio_scheduler import contains
 from actors._scheduling.scheduler import OUTSIDE, current_process
+from actors._values.callables import is_async, plain_result
 from actors._values.errors import CANCELED, INTERNAL, Error, without
 from actors._values.events import Result
 from actors._values.function_options import DEFAULT_START_TO_CLOSE, RetryPolicy

@@ -16,7 +16,6 @@ import trio
 from trio._core._run import GLOBAL_RUN_CONTEXT
 
 from actors._channels.channel import Queue
-from actors._kernel.entries import check_async
 from actors._kernel.kernel import Kernel
 from actors._kernel.process import running_process
 from actors._runtime.interrupts import open_to_interrupts
@@ -24,6 +23,7 @@ from actors._runtime.trampoline import Cancelled, GreenTask, Trampoline, foreign
 from actors._runtime.trio_scheduler import TrioScheduler, contains
 from actors._scheduling.context import current_context
 from actors._scheduling.scheduler import OUTSIDE, TaskOwner, current_process, wrong_thread
+from actors._values.callables import check_async
 from actors._values.errors import CONFLICT, Error
 
 T = TypeVar("T")

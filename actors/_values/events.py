@@ -109,3 +109,31 @@ class Cancel:
 
 
 Event = Exit | LinkDown | Cancel
+
+
+class Monitors(dict[MonitorRef, PID]):
+    """The monitors that a process has: their targets by their refs, and the refs by their target."""
+
+    __slots__ = ("_refs",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._refs: dict[PID, dict[MonitorRef, None]] = {}
+
+    def __setitem__(self, ref: MonitorRef, pid: PID) -> None:
+        super().__setitem__(ref, pid)
+        self._refs.setdefault(pid, {})[ref] = None
+
+    def pop(self, ref: MonitorRef, default: Any = None) -> Any:
+        """Remove a monitor: its target, or the default when there is no such monitor."""
+        pid = super().pop(ref, default)
+        refs = self._refs.get(pid)
+        if refs is not None:
+            refs.pop(ref, None)
+            if not refs:
+                del self._refs[pid]
+        return pid
+
+    def of(self, pid: PID) -> list[MonitorRef]:
+        """The refs of the monitors of a process."""
+        return list(self._refs.get(pid, ()))

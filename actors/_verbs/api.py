@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 
 from actors._channels.channel import Channel
-from actors._kernel.entries import Target, check_async, process_entry
+from actors._kernel.entries import Target, process_entry
 from actors._kernel.kernel import kernel_of
 from actors._kernel.process import Options, Process, next_reduction, running_process, take_reduction
 from actors._scheduling.scheduler import REDUCTIONS, current_process, running
 from actors._values.arguments import check_arguments
+from actors._values.callables import check_async
 from actors._values.durations import Duration, seconds
 from actors._values.errors import INVALID, Error, invalid
 from actors._values.events import Event, MonitorRef

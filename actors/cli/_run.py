@@ -13,8 +13,8 @@ import click
 from rich.text import Text
 
 from actors._inspection.json_view import to_jsonable
-from actors._kernel.entries import is_async
 from actors._runtime.node import Node
+from actors._values.callables import is_async
 from actors._values.errors import invalid
 from actors.cli._arguments import WithNumbers, json_option, json_value, of_the_command_line
 from actors.cli._output import Output

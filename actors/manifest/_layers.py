@@ -16,8 +16,9 @@ from typing import Any, Final, Literal, Protocol
 
 import attrs
 
-from actors._kernel.entries import Entry, Namespace, is_async
+from actors._kernel.entries import Entry, Namespace
 from actors._runtime.node import Node
+from actors._values.callables import is_async
 from actors._values.errors import invalid
 from actors.manifest._fields import Field, source
 from actors.manifest._items import ManifestEntry, Problem

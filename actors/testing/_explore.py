@@ -10,7 +10,7 @@ import hypothesis
 from hypothesis import strategies as st
 from hypothesis.control import current_build_context
 
-from actors._kernel.entries import check_async
+from actors._values.callables import check_async
 from actors._values.errors import invalid
 from actors.testing._decisions import Decisions, seeded
 from actors.testing._faults import Faults

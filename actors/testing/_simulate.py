@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from actors._channels.channel import Queue
-from actors._kernel.entries import check_async
 from actors._kernel.process import running_process
+from actors._values.callables import check_async
 from actors._values.durations import Duration, seconds
 from actors._values.errors import CONFLICT, Error, invalid
 from actors.testing._decisions import Decisions, Recorder, Source, seeded

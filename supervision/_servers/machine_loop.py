@@ -14,7 +14,8 @@ from supervision._children.exit import monotonic
 from supervision._servers.answers import arguments_of
 from supervision._servers.callbacks import ServerCallbacks
 from supervision._servers.handlers import Arguments
-from supervision._servers.server_loop import CarriedState, ServerLoop, awaited
+from supervision._servers.server_loop import ServerLoop, awaited
+from supervision._servers.server_state import CarriedState
 from supervision._servers.state_events import (
     Called,
     Entered,

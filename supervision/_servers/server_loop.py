@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import attrs
-
 import actors
 from actors import (
     CANCELED,
@@ -26,14 +24,14 @@ from actors import (
     Result,
     StateCarrier,
     invalid,
-    register,
 )
 from supervision._children.exit import exit_as
 from supervision._children.requests import STARTED, TOPIC, Request, unknown_request
 from supervision._servers.answers import BadArguments, answer, arguments_of, check_arguments, no_handler, tell
 from supervision._servers.callbacks import Refused, ServerCallbacks
 from supervision._servers.handlers import Arguments, table_of
-from supervision._servers.server_timer import ServerTimer, resume_timers, timers_set
+from supervision._servers.server_state import CarriedState, get_state, set_state
+from supervision._servers.server_timer import resume_timers, timers_set
 
 log = logging.getLogger("everproc.supervision")
 
@@ -49,20 +47,6 @@ class Stopped(Exception):
     def at_start(self) -> Error:
         """The error of a start that was stopped so."""
         return Error(f"init stopped it: {self.reason}", kind=CANCELED)
-
-
-@register
-@attrs.frozen
-class CarriedState:
-    """A durable server between two of its runs; `more` is what a state machine has besides."""
-
-    version: Any
-    state: dict[str, Any]
-    kept: tuple[Message | Event, ...]
-    suspended: bool
-    timeout: timedelta | None
-    timers: tuple[ServerTimer, ...]
-    more: Any
 
 
 async def awaited(value: Any) -> Any:
@@ -398,18 +382,3 @@ class ServerLoop:
         """Refuse what a server of that class cannot have as its state."""
         if not isinstance(state, Mapping):
             raise invalid("state", state, "a mapping of attributes")
-
-
-def get_state(server: ServerCallbacks) -> dict[str, Any]:
-    """The attributes of a server: its own, and the slots of an attrs class."""
-    kind = type(server)
-    slots: Any = attrs.fields(kind) if attrs.has(kind) else ()
-    return {**{slot.name: getattr(server, slot.name) for slot in slots}, **vars(server)}
-
-
-def set_state(server: ServerCallbacks, state: Mapping[str, Any]) -> None:
-    """Replace all attributes of a server."""
-    for name in vars(server).keys() - state.keys():
-        delattr(server, name)
-    for name, value in state.items():
-        setattr(server, name, value)

@@ -11,7 +11,8 @@ from actors import Message, StateCarrier
 from supervision._children.requests import TOPIC
 from supervision._children.start import answer_starter, fail_to_start
 from supervision._servers.callbacks import ServerCallbacks
-from supervision._servers.server_loop import CarriedState, Stopped, awaited, get_state
+from supervision._servers.server_loop import Stopped, awaited
+from supervision._servers.server_state import CarriedState, get_state
 
 
 def process_of(server: type[ServerCallbacks]) -> Callable[..., Awaitable[None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import count
 from typing import Any
@@ -39,10 +39,10 @@ from temporal_bridge._client.calls_as_updates import UpdateCalls
 from temporal_bridge._client.clients import Clients
 from temporal_bridge._client.closed_workflows_feed import RETRY
 from temporal_bridge._client.inbound_calls import InboundCalls
+from temporal_bridge._client.listing import age_of, is_listed_as_suspended, last_task_failure, quoted
 from temporal_bridge._client.server_liveness import retry_while_unavailable
 from temporal_bridge._client.signal_workflow import send_signal, try_signal
 from temporal_bridge._client.start_workflow import Starting
-from temporal_bridge._client.suspended import is_listed_as_suspended, last_task_failure
 from temporal_bridge._client.watches import Watches
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
@@ -327,7 +327,7 @@ class TemporalHost:
         queues = sorted({worker.task_queue for worker in open_workers.values()})
         query = "ExecutionStatus = 'Running'"
         if queues:
-            query += f" AND TaskQueue IN ({', '.join(map(_quoted, queues))})"
+            query += f" AND TaskQueue IN ({', '.join(map(quoted, queues))})"
         return await ask(self._portal, "listing durable processes", self._list, query, limit)
 
     async def _list(self, query: str, limit: int) -> list[Description]:
@@ -342,7 +342,7 @@ class TemporalHost:
             found.workflow_type,
             "suspended" if is_listed_as_suspended(found) else "running",
             parent,
-            age=_age(found),
+            age=age_of(found),
             details={"run_id": found.run_id, "task_queue": found.task_queue, "start_time": found.start_time},
         )
 
@@ -369,9 +369,9 @@ class TemporalHost:
             status, details["suspended"] = "suspended", reason
         own = await self._own_description(target) if status == "running" else None
         if own is None:
-            return Description(target, found.workflow_type, status, age=_age(found), details=details)
+            return Description(target, found.workflow_type, status, age=age_of(found), details=details)
         # Its own clock stands still while it waits.
-        return attrs.evolve(own, age=_age(found), details=details)
+        return attrs.evolve(own, age=age_of(found), details=details)
 
     async def _own_description(self, target: PID) -> Description | None:
         """What a durable process says of itself; None when no worker answers, or it is another SDK's."""
@@ -398,14 +398,3 @@ class TemporalHost:
                 f"the bridge of node {self._kernel.name} is closed: durable processes are out of reach",
                 kind=UNAVAILABLE,
             )
-
-
-def _age(found: WorkflowExecution) -> timedelta:
-    """The time since the start, up to the end."""
-    return (found.close_time or datetime.now(UTC)) - found.start_time
-
-
-def _quoted(text: str) -> str:
-    """As a string of the server's list queries."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

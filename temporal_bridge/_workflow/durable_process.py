@@ -22,8 +22,6 @@ from actors import (
     Exit,
     MonitorRef,
     Process,
-    SpawnFunction,
-    SpawnRequest,
     Wiring,
     check_topic,
     mailbox_full,
@@ -35,7 +33,7 @@ from temporal_bridge._wire.cancel_request import CancelRequest, read_announcemen
 from temporal_bridge._wire.converter import payload_size, read_values
 from temporal_bridge._wire.failures import to_failure
 from temporal_bridge._wire.signals import DURABLE
-from temporal_bridge._wire.task_queues import id_of, open_workers
+from temporal_bridge._wire.task_queues import id_of
 from temporal_bridge._workflow.cancels import WorkflowCancels
 from temporal_bridge._workflow.cluster import REGISTRY, registry_of, start_registry
 from temporal_bridge._workflow.code import entry_of, function_of
@@ -47,7 +45,7 @@ from temporal_bridge._workflow.kernel import WorkflowKernel
 from temporal_bridge._workflow.lint import check_source
 from temporal_bridge._workflow.open_updates import OpenCalls
 from temporal_bridge._workflow.outbound.attribute_checks import AttributeChecks
-from temporal_bridge._workflow.outbound.host import WorkflowHost
+from temporal_bridge._workflow.outbound.host import WorkflowHost, spawners_of
 from temporal_bridge._workflow.scheduler import WorkflowScheduler
 from temporal_bridge._workflow.suspension import Suspended, suspension
 from temporal_bridge._workflow.tracing import workflow_tracing
@@ -91,7 +89,7 @@ class DurableProcess:
             lambda: self._host.children.spawn(REGISTRY, start_registry()),
             info.first_execution_run_id,
         )
-        self._kernel.wiring.spawners = {DURABLE: self._host.spawn, **_spawners(self._host)}
+        self._kernel.wiring.spawners = {DURABLE: self._host.spawn, **spawners_of(self._host)}
         self._kernel.instruments.monitors_children = True
         self._kernel.instruments.dead_letters = DurableDeadLetters()
         self._kernel.on_upgrade = self._wake
@@ -396,15 +394,3 @@ class DurableProcess:
         error = Error("terminated: it did not stop within the deadline of a cancel", kind=CANCELED)
         late = max(0.0, due - self._scheduler.time())
         self._process.own(self._scheduler.call_later(late, lambda: self._process.end("terminated", error)))
-
-
-def _spawners(host: WorkflowHost) -> dict[str, SpawnFunction]:
-    """What `on=` each worker means: a child on its task queue."""
-
-    def on(task_queue: str) -> SpawnFunction:
-        async def spawn(request: SpawnRequest) -> PID:
-            return await host.children.spawn(task_queue, request)
-
-        return spawn
-
-    return {worker.id: on(worker.task_queue) for worker in open_workers.values()}

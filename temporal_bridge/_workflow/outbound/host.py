@@ -21,6 +21,7 @@ from actors import (
     Reason,
     ReplyTo,
     Result,
+    SpawnFunction,
     SpawnRequest,
     gone,
     wire,
@@ -30,7 +31,7 @@ from temporal_bridge._wire import signals
 from temporal_bridge._wire.cancel_request import CancelRequest, cancel_text
 from temporal_bridge._wire.failures import from_failure
 from temporal_bridge._wire.signals import DURABLE
-from temporal_bridge._wire.task_queues import node_queue, watch_queue
+from temporal_bridge._wire.task_queues import node_queue, open_workers, watch_queue
 from temporal_bridge._workflow.outbound.calls import WorkflowCalls
 from temporal_bridge._workflow.outbound.children import WorkflowChildren
 from temporal_bridge._workflow.outbound.commands import WorkflowCommands
@@ -213,3 +214,15 @@ class WorkflowHost:
             if isinstance(failure.cause, TimeoutError):
                 return signals.looked(target, None)
             raise from_failure(failure) from failure
+
+
+def spawners_of(host: WorkflowHost) -> dict[str, SpawnFunction]:
+    """What `on=` each worker means: a child on its task queue."""
+
+    def on(task_queue: str) -> SpawnFunction:
+        async def spawn(request: SpawnRequest) -> PID:
+            return await host.children.spawn(task_queue, request)
+
+        return spawn
+
+    return {worker.id: on(worker.task_queue) for worker in open_workers.values()}

@@ -1,7 +1,8 @@
-"""How the server shows that a process is suspended: its last workflow task has failed, and is tried again."""
+"""What the server shows of executions: their age, and whether they are suspended."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -43,3 +44,14 @@ def is_listed_as_suspended(found: Listed) -> bool:
 
 
 _LISTED: Final = ("WorkflowWorkerUnhandledFailure", "NonDeterministicError")
+
+
+def age_of(found: Listed) -> timedelta:
+    """The time since the start, up to the end."""
+    return (found.close_time or datetime.now(UTC)) - found.start_time
+
+
+def quoted(text: str) -> str:
+    """As a string of the server's list queries."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
