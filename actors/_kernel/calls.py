@@ -126,7 +126,7 @@ class Calls:
                 local.watchers.pop(ref, None)
         answer = call.answer
         if isinstance(answer, list):
-            (reply,) = answer
+            reply: Any = answer[0]
             if isinstance(reply, Error):
                 raise reply.again()
             return reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import attrs
@@ -37,6 +38,9 @@ class _Exiting:
     reason: Reason
     result: Result
     forced: bool
+
+
+_NO_MONITORS: Mapping[MonitorRef, PID] = MappingProxyType({})
 
 
 class ProcessKernel(Protocol):
@@ -198,6 +202,11 @@ class Process:
         self._exiting: _Exiting | None = None
         self._successor: tuple[Entry, tuple[Any, ...]] | None = None
         self._outcome: tuple[Reason, Result] | None = None
+
+    @property
+    def monitored(self) -> Mapping[MonitorRef, PID]:
+        """The targets of its monitors, by ref."""
+        return _NO_MONITORS if self.monitors is None else self.monitors
 
     def note_monitor(self, ref: MonitorRef, pid: PID) -> None:
         """Note a monitor that this process has."""

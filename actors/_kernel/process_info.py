@@ -77,7 +77,7 @@ def describe_process(process: Process) -> Description:
         mailbox=unread,
         topics={topic: listener.unread for topic, listener in (mailbox.listeners or {}).items()},
         links=tuple(process.links or ()),
-        monitors=tuple((process.monitors or {}).values()),
+        monitors=tuple(process.monitored.values()),
         watchers=len(process.watchers or ()),
         handled=mailbox.accepted - unread,
         age=timedelta(seconds=scheduler.time() - process.started),

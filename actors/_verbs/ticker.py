@@ -56,7 +56,7 @@ class Ticker(RuntimeChannel[datetime]):
                 timer.cancel()
                 process.disown(timer)
 
-            ticker = weakref.ref(self, release)
+            ticker: weakref.ref[Ticker] = weakref.ref(self, release)
             timer = scheduler.call_later(delay, lambda: _tick(ticker))
             self._release = ticker
         else:

@@ -79,7 +79,7 @@ class Rows:
             "mailbox": mailbox.unread,
             "rate": 0 if before is None else round((count - before) / since, 1),
             "links": [str(link) for link in process.links or ()],
-            "monitors": [str(target) for target in (process.monitors or {}).values()],
+            "monitors": [str(target) for target in process.monitored.values()],
             "watchers": len(process.watchers or ()),
         }
 

@@ -70,7 +70,7 @@ def load_state(
     for ref, pid in carried["monitors"].items():
         process.note_monitor(ref, pid)
     numbers: Mapping[Any, int] = carried.get("watches", {})
-    for ref, pid in (process.monitors or {}).items():
+    for ref, pid in list(process.monitored.items()):
         watches.resume_watch(pid, ref, exit_callback(process), numbers.get(pid))
     process.links = dict.fromkeys(carried["links"])
     for pid in process.links:
