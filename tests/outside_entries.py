@@ -442,6 +442,10 @@ async def long_task(owner: PID | None, steps: int) -> list[Any]:
 
 
 @app.process(worker="out:worker", activity=True)
+async def only_an_activity() -> None: ...
+
+
+@app.process(worker="out:worker", activity=True)
 async def long_polite(owner: PID) -> str:
     events = actors.events()  # first of all, so that it is asked to stop, and not cancelled at its next await
     await actors.send(owner, "ready", actors.self_pid())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from actors import ALREADY_EXISTS, INVALID, PID
+from actors import ALREADY_EXISTS, INVALID, PID, Error
 from tests.bridging import Outside, outside
 from tests.outside_entries import app, collect_until_stop, hello, spawn_child, wait_for_finish
 
@@ -21,6 +21,15 @@ async def child(here: Outside, target: str, name: str | None = None, *messages: 
     """What spawning a child in a durable process gives: its PID, or kind, message and details of the error."""
     given = table(parent_close_policy="abandon", **options)
     return await here.node.execute(spawn_child, target, name, given, list(messages))
+
+
+async def test_process_for_activities_is_no_workflow_whoever_spawns_it(temporal_address: str) -> None:
+    async with outside(temporal_address, app) as here:
+        kind, message, _ = await child(here, "out:only_an_activity")
+        assert (kind, "activity=True" in message) == (INVALID, True)
+        with pytest.raises(Error, match="activity=True") as caught:
+            await here.node.spawn("out:only_an_activity")
+        assert caught.value.message == message
 
 
 async def test_w15_every_option_of_a_child_is_seen_on_the_server(temporal_address: str) -> None:

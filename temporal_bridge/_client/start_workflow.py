@@ -23,6 +23,7 @@ from temporal_bridge._wire.converter import MOST_BYTES, header_size, payload_siz
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.start_options import StartOptions, already_running, was_used, workflow_id_of
+from temporal_bridge._workflow.code import check_durable
 
 _MOST_STARTS = 50
 """Starts at once: more only wait longer each."""
@@ -56,7 +57,7 @@ class Starting:
         Raises:
             Error: INVALID for what no server would take; ALREADY_EXISTS, when the policies refuse the id.
         """
-        _check_durable(request)
+        check_durable(request.entry)
         options = StartOptions.parse(request.options)
         namespace = options.namespace or self._clients.own.namespace
         pid = PID(namespace, DURABLE, workflow_id_of(request, options) or str(uuid.uuid4()))
@@ -161,21 +162,4 @@ class Starting:
             self._clients.own,
             namespace,
             given,
-        )
-
-
-def _check_durable(request: SpawnRequest) -> None:
-    """Refuse what no worker could run: it finds an entry by its id."""
-    entry = request.entry
-    if entry.kind == "anonymous":
-        raise Error(
-            f"target={entry.id!r} cannot be durable, no worker could find it: declare it with"
-            " @namespace.process(worker=...) at the top level of a module",
-            kind=INVALID,
-        )
-    if entry.activity:
-        raise Error(
-            f"entry={entry.id!r} was declared with activity=True: call it with funcs.call or funcs.start from a"
-            ' durable process, or spawn it with on="trio"',
-            kind=INVALID,
         )

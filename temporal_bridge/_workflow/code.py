@@ -78,3 +78,25 @@ def importable(entry: Entry) -> bool:
     """Whether the function can be found by its module and name."""
     module, _, name = entry.source.partition(":")
     return module != "__main__" and "<" not in name
+
+
+def check_durable(entry: Entry) -> None:
+    """Refuse what cannot run as a workflow, whoever spawns it: a worker finds it by its id, and it is no activity.
+
+    Raises:
+        Error: kind INVALID.
+    """
+    if entry.kind == "anonymous":
+        raise Error(
+            f"target={entry.id!r} cannot be durable, no worker could find it: declare it with"
+            " @namespace.process(worker=...) at the top level of a module",
+            kind=INVALID,
+            details={"entry": entry.id},
+        )
+    if entry.activity:
+        raise Error(
+            f"entry={entry.id!r} was declared with activity=True: call it with funcs.call or funcs.start from a"
+            ' durable process, or spawn it with on="trio"',
+            kind=INVALID,
+            details={"entry": entry.id},
+        )

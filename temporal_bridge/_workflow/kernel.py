@@ -16,8 +16,8 @@ from actors import (
     Result,
 )
 from temporal_bridge._wire.converter import payload_size
+from temporal_bridge._workflow.code import check_durable
 from temporal_bridge._workflow.open_updates import OpenCalls
-from temporal_bridge._workflow.outbound.children import check_declared
 
 
 class Successor(NamedTuple):
@@ -47,7 +47,7 @@ class WorkflowKernel(Kernel):
     def begin_upgrade(self, process: Process, args: tuple[Any, ...]) -> None:
         """As `Kernel.begin_upgrade`. What cannot be the start of a new run ends the process instead."""
         try:
-            check_declared(process.entry)
+            check_durable(process.entry)
             payload_size(workflow.payload_converter(), list(args), f"the arguments of {process.entry.id}")
         except Error as error:
             self.finalize(process, "error", Result(error=error))

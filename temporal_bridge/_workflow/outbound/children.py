@@ -13,13 +13,14 @@ from temporalio.common import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from actors import INVALID, PID, Entry, Error, SpawnRequest, invalid, wire
+from actors import PID, SpawnRequest, invalid, wire
 from actors.wire import Envelope
 from temporal_bridge._wire import signals
 from temporal_bridge._wire.converter import MOST_BYTES, header_size, payload_size, spawn_too_large
 from temporal_bridge._wire.search_attributes import Pairs, check_refused, kinds_of
 from temporal_bridge._wire.signals import DURABLE
 from temporal_bridge._wire.start_options import StartOptions, already_running, was_used, workflow_id_of
+from temporal_bridge._workflow.code import check_durable
 from temporal_bridge._workflow.outbound.commands import WorkflowCommands
 from temporal_bridge._workflow.outbound.messages import AT_MOST, WorkflowMessages
 
@@ -71,7 +72,7 @@ class WorkflowChildren:
             raise invalid(
                 "temporal.workflow.namespace", options.namespace, f"{self._pid.node!r}, where its parent is"
             )
-        check_declared(entry)
+        check_durable(entry)
         workflow_id = workflow_id_of(request, options) or str(workflow.uuid4())
         pid = PID(self._pid.node, DURABLE, workflow_id)
         converter = workflow.payload_converter()
@@ -163,14 +164,3 @@ class WorkflowChildren:
             )
 
         return await self._commands.ask(ask())
-
-
-def check_declared(entry: Entry) -> None:
-    """Refuse a function without an id: a worker could not find it."""
-    if entry.kind == "anonymous":
-        raise Error(
-            f"target={entry.id!r} has no id by which a worker finds it: declare it with"
-            " @app.process, and give the worker its namespace",
-            kind=INVALID,
-            details={"entry": entry.id},
-        )
