@@ -34,7 +34,7 @@ OPTIONS = {"sticky_queue_schedule_to_start_timeout": "2s"}
 FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 TROUBLE = re.compile(
-    r" (ERROR|CRITICAL) (?!everproc\.temporal:)|^Traceback|Failing workflow task"
+    r" (ERROR|CRITICAL) (?!everproc\.temporal:)|^Traceback|is suspended until code|Failing workflow task"
     r"(?!.*Fetching history failed: Status { code: (Unavailable|Unknown|Cancelled|DeadlineExceeded|Internal),)",
     re.MULTILINE,
 )

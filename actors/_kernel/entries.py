@@ -367,7 +367,9 @@ def _entry(entry_id: str) -> Entry:
     if entry is None:
         import difflib  # here: as a rule it is not needed
 
-        known = ", ".join(sorted(_entries)) or "none"
+        known = ", ".join(sorted(_entries)[:10]) or "none"
+        if len(_entries) > 10:
+            known += f" and {len(_entries) - 10} more"
         near = difflib.get_close_matches(entry_id[:200], _entries, 1, 0.7)
         meant = f"did you mean {near[0]}? Or " if near else ""
         raise Error(

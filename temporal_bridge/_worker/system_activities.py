@@ -94,7 +94,7 @@ class Activities:
         if kernel is None:
             return None
         return await self._portal.in_trio(
-            self._deliver, kernel, SequenceNumber(*mark), [wire.from_row(item) for item in items], seen
+            self._deliver, kernel, SequenceNumber(*mark), [_read(item) for item in items], seen
         )
 
     async def _deliver(
@@ -228,3 +228,12 @@ async def _heartbeating(coroutine: Coroutine[Any, Any, T]) -> T:
     finally:
         waiting.cancel()
     return waiting.result()
+
+
+def _read(row: list[Any]) -> Envelope:
+    """An envelope out of a delivery; one for nobody in place of what cannot be read, so that the others arrive."""
+    try:
+        return wire.from_row(row)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger has sent
+        log.warning("an item of a delivery was dropped: %r", error)
+        return Envelope("@unreadable", [])

@@ -73,7 +73,7 @@ class _OneLine(logging.Filter):
         if found is None:
             return True
         record.msg = "durable process of run %s is suspended until code is deployed that fits its history: %s"
-        record.args = (found["run"], found["text"])
+        record.args = (found["run"], f"Nondeterminism error: {found['text']}")
         record.levelno, record.levelname = logging.ERROR, "ERROR"
         return _is_first(found["run"], found["text"])
 
