@@ -89,7 +89,7 @@ def check_durable(entry: Entry) -> None:
     if entry.kind == "anonymous":
         raise Error(
             f"target={entry.id!r} cannot be durable, no worker could find it: declare it with"
-            " @namespace.process(worker=...) at the top level of a module",
+            " @app.process(worker=...) at the top level of a module",
             kind=INVALID,
             details={"entry": entry.id},
         )
