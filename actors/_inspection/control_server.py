@@ -1,7 +1,7 @@
 """The control socket of a node: how the command `everproc` looks in, and acts.
 
 A request is a line of JSON, `{"verb": "describe", "pid": "counter"}`; the answer is a line too, `{"result": ...}` or
-`{"error": {"kind": ..., "message": ..., "details": ...}}`. The verbs are those of `_control_verbs`, and `log`, which
+`{"error": {"kind": ..., "message": ..., "details": ...}}`. The verbs are those of `control_verbs`, and `log`, which
 answers with one line `{"item": ...}` for each record. JSON, because whoever looks in is a person or a script, and a
 `socat` is enough.
 """
@@ -35,7 +35,7 @@ class Control:
     """The control socket of a node, from its making to `close`.
 
     Raises:
-        Error: as `_control_socket.listen`.
+        Error: as `control_socket.listen`.
     """
 
     def __init__(self, node: Node) -> None:

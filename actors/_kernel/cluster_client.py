@@ -1,6 +1,7 @@
 """Names and groups of a cluster, as the processes of one kernel reach them: they are kept by a process elsewhere.
 
-The keeper is `_registry.py`. A request is a message that wants a reply; a watch of a group is one that gets many.
+The keeper is `_cluster/registry.py`. A request is a message that wants a reply; a watch of a group is one that gets
+many.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Result:
 
 
 class _Draft:
-    """A ref while it is filled, see `_message.Draft`."""
+    """A ref while it is filled, see `messages.Draft`."""
 
     __slots__ = ("owner", "number")
 

@@ -13,7 +13,7 @@ _MARKS = frozenset("@|{}")
 
 
 class _Draft:
-    """A PID while it is filled, see `_message.Draft`."""
+    """A PID while it is filled, see `messages.Draft`."""
 
     __slots__ = ("node", "host", "id")
 

@@ -1,7 +1,7 @@
 """What all supervisors have in common: a process that answers requests and hears of its children's ends.
 
-It awaits nothing but calls of `actors`, so it runs on every host. `_children.py`, `_dynamic_children.py` say what is
-done with the children.
+It awaits nothing but calls of `actors`, so it runs on every host. `static_children.py` and
+`dynamic_children.py` say what is done with the children.
 """
 
 from __future__ import annotations

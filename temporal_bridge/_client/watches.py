@@ -1,7 +1,8 @@
 """Watching the ends of durable processes: for all watchers of a node, with a bounded number of open requests.
 
 The first `MOST_POLLS` are waited for by a long poll each, which answers within milliseconds. The others share one feed
-(`_feed.py`): twice a second the list of executions that have closed lately. When nothing is watched, nothing is asked.
+(`closed_workflows_feed.py`): twice a second the list of executions that have closed lately. When nothing is watched,
+nothing is asked.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ _arrivals: WeakKeyDictionary[Kernel, _Arrivals] = WeakKeyDictionary()
 
 
 class Activities:
-    """The activities of one bridge that are its own; for user functions see `_function_activity.py`."""
+    """The activities of one bridge that are its own; for user functions see `function_activity.py`."""
 
     def __init__(self, kernel: Kernel, portal: Portal, host: TemporalHost, nodes: NodesHost) -> None:
         self._kernel = kernel

@@ -1,4 +1,7 @@
-"""Calls of a durable process to local ones: each is one delivery, which may bring the answer back (`_callers.py`)."""
+"""Calls of a durable process to local ones: each is one delivery, which may bring the answer back.
+
+The other side is `_client/inbound_calls.py`.
+"""
 
 from __future__ import annotations
 
