@@ -1,6 +1,7 @@
 """Settings and the Temporal server that tests share."""
 
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Generator
@@ -19,6 +20,13 @@ from tests.workflow_suite import WorkflowSuite, workflow_suite
 settings.register_profile("unhurried", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("thorough", deadline=None, derandomize=False, print_blob=True, max_examples=2000)
 settings.load_profile("thorough" if os.environ.get("EVERPROC_THOROUGH") else "unhurried")
+
+
+def pytest_configure() -> None:
+    """Give the tests a SIGINT: the background jobs of a script ignore it, and so does all that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 SEARCH_ATTRIBUTES = {
     "customer_id": "Keyword",

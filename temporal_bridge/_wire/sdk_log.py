@@ -70,14 +70,44 @@ class CoreLog(logging.Filter):
         log.debug("the core of the SDK says: %s %s", text, fields)
         if text.startswith(_NO_CONCERN):
             return False
+        told = _MESSAGE.search(fields)
         if text.startswith("Failing workflow task"):
+            message = "" if told is None else told["message"]
+            if message.startswith(SUSPENDED):
+                return False  # the process has said so itself
             run = _RUN.search(fields)
             of = f" of run {run['run']}" if run is not None else ""
+            if _NONDETERMINISM in message:
+                record.msg = "durable process%s is suspended until code is deployed that fits its history: %s"
+                record.args = (of, f"{message:.300}")
+                record.levelno, record.levelname = logging.ERROR, "ERROR"
+                return is_first_report(of, message)
             text = f"a workflow task{of} failed, and is tried again"
-        told = _MESSAGE.search(fields)
         record.msg = "Temporal: %s%s"
         record.args = (text.removesuffix("."), f": {told['message']:.300}" if told is not None else "")
         return True
+
+
+SUSPENDED: Final = "suspended: "
+"""How the failure of the workflow task of a suspended process begins."""
+
+_NONDETERMINISM: Final = "Nondeterminism error"
+
+_MOST_REPORTED: Final = 10_000
+
+_reported: dict[tuple[str, str], None] = {}
+"""Which suspended processes this program has reported, and why: a task is tried again, and the log has one line."""
+
+
+def is_first_report(process: str, reason: str) -> bool:
+    """Whether the suspension of a process for a reason has not been reported yet; notes it."""
+    key = (process, reason)
+    if key in _reported:
+        return False
+    if len(_reported) >= _MOST_REPORTED:
+        del _reported[next(iter(_reported))]
+    _reported[key] = None
+    return True
 
 
 _CORE: Final = re.compile(r"\[sdk_core::[^\]]*\] (?P<text>.*?)(?: (?P<fields>\{.*\}))?", re.DOTALL)

@@ -8,21 +8,16 @@ forward, continues it.
 from __future__ import annotations
 
 import logging
-import re
 from typing import Final
 
 from temporalio import workflow
 
 from actors import Error
 from temporal_bridge._wire.extern_functions import extern_function
+from temporal_bridge._wire.sdk_log import SUSPENDED, is_first_report
 from temporal_bridge._workflow.dead_letters import TELL
 
 log = logging.getLogger("everproc.bridge")
-
-_MOST_REPORTED: Final = 10_000
-
-_reported: dict[tuple[str, str], None] = {}
-"""Which processes this program has reported, and why: a task is tried again and again, the log has one line."""
 
 
 class Suspended(Exception):
@@ -32,61 +27,30 @@ class Suspended(Exception):
 def suspension(error: Error) -> Suspended:
     """The suspension of the running process because of `error`; logged once for each reason, by a worker."""
     info = workflow.info()
-    if extern_function(TELL) is not None and _is_first(info.workflow_id, error.message):
+    if extern_function(TELL) is not None and is_first_report(info.workflow_id, error.message):
         log.error(
             "durable process %s (%s) is suspended until code is deployed that fits it: %s",
             info.workflow_id,
             info.workflow_type,
             error.message,
         )
-    suspended = Suspended(f"suspended: {error.message}")
+    suspended = Suspended(f"{SUSPENDED}{error.message}")
     suspended.__cause__ = error
     return suspended
 
 
-def _is_first(process: str, reason: str) -> bool:
-    key = (process, reason)
-    if key in _reported:
-        return False
-    if len(_reported) >= _MOST_REPORTED:
-        del _reported[next(iter(_reported))]
-    _reported[key] = None
-    return True
-
-
-class _OneLine(logging.Filter):
-    """Keeps of the SDK's records about suspended processes one for each process and reason, in our words.
-
-    The SDK logs each failed attempt twice: a traceback in Python, and the debug output of its types in Rust.
-    """
+class _NoTraceback(logging.Filter):
+    """For the SDK's logger of workflows: each attempt of a suspended process would be a traceback there."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is logged; it is rewritten here."""
-        if record.exc_info is not None and isinstance(record.exc_info[1], Suspended):
-            return False
-        text = record.getMessage()
-        if "Failing workflow task" not in text:
-            return True
-        if "suspended: " in text:
-            return False
-        found = _NONDETERMINISM.search(text)
-        if found is None:
-            return True
-        record.msg = "durable process of run %s is suspended until code is deployed that fits its history: %s"
-        record.args = (found["run"], f"Nondeterminism error: {found['text']}")
-        record.levelno, record.levelname = logging.ERROR, "ERROR"
-        return _is_first(found["run"], found["text"])
+        """Whether a record is logged."""
+        return record.exc_info is None or not isinstance(record.exc_info[1], Suspended)
 
 
-_NONDETERMINISM: Final = re.compile(
-    r'message: "(?:\[TMPRL1100\] )?Nondeterminism error: (?P<text>(?:[^"\\]|\\.)*)".*\'run_id\': \'(?P<run>[^\']+)',
-    re.DOTALL,
-)
-_LOGGERS: Final = ("temporalio.worker._workflow_instance", "everproc.temporal")
-_one_line: Final = _OneLine()
+_LOGGER: Final = "temporalio.worker._workflow_instance"
+_no_traceback: Final = _NoTraceback()
 
 
 def quiet_log() -> None:
-    """Let the log have one line for a suspended process, and not two for each attempt of its task."""
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_one_line)  # fine when it was added before
+    """Let the log have one line for a suspended process; `sdk_log.py` sees to what the core of the SDK logs of it."""
+    logging.getLogger(_LOGGER).addFilter(_no_traceback)  # fine when it was added before
